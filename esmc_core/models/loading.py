@@ -1,0 +1,191 @@
+"""From a name to a loaded model: where it is, whether it is safe, whether it fits."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from esmc_core.errors import ModelError
+from esmc_core.models.catalogue import BUNDLED, BUNDLED_FOLDER, CATALOGUE, model_card
+from esmc_core.models.family import FAMILIES, Family
+from esmc_core.models.model import VisionLanguageModel
+
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+
+RESERVE = 1.25
+"""Weights are not all: activations and the allocator's slack take a quarter more."""
+
+
+def best_device() -> str:
+    """ "cuda", "mps" or "cpu", whatever is there."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def best_dtype(device: str) -> torch.dtype:
+    """bfloat16 on a GPU that has it, float16 on others, float32 on the CPU."""
+    if device.startswith("cuda"):
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    return torch.float16 if device.startswith("mps") else torch.float32
+
+
+def free_memory(device: str) -> int:
+    """Bytes that a model may take on the device."""
+    if device.startswith("cuda"):
+        return torch.cuda.mem_get_info(device)[0]
+    return psutil.virtual_memory().available
+
+
+def default_model(device: str | None = None) -> str:
+    """LLaVA-1.5-7B where a GPU has room for it and it has been fetched; else the bundled one."""
+    device = device or best_device()
+    paper = CATALOGUE[1]
+    need = paper.n_parameters * 2 * RESERVE
+    if device != "cpu" and free_memory(device) >= need and is_local(paper.name):
+        return paper.name
+    return BUNDLED
+
+
+def is_local(name: str) -> bool:
+    """Whether the model can be loaded without a network."""
+    if name == BUNDLED or Path(name).expanduser().is_dir():
+        return True
+    from huggingface_hub import try_to_load_from_cache
+
+    return isinstance(try_to_load_from_cache(name, "config.json"), str)
+
+
+def memory_need(name: str, *, device: str | None = None) -> int:
+    """Bytes that `name` takes once loaded, from its config alone.
+
+    Raises:
+        ModelError: there is no such model, or it is of no supported family.
+    """
+    device = device or best_device()
+    card = model_card(name)
+    n_parameters = card.n_parameters if card else _count_parameters(name)
+    bytes_each = torch.empty((), dtype=best_dtype(device)).element_size()
+    return int(n_parameters * bytes_each * RESERVE)
+
+
+def load_model(
+    name: str = BUNDLED, *, device: str | None = None, dtype: torch.dtype | None = None
+) -> VisionLanguageModel:
+    """Load a model by hub id, local folder or "bundled"; safetensors only, no remote code.
+
+    Raises:
+        ModelError: not found, not supported, damaged, or too large for the device.
+    """
+    device = device or best_device()
+    dtype = dtype or best_dtype(device)
+    source = _source(name)
+    _check_room(name, device)
+    config = _config(source)
+    family = _family(config, name)
+    options: dict[str, Any] = {"local_files_only": isinstance(source, Path)}
+    try:
+        processor = family.load_processor(source, **options)
+        network = family.load_model(source, dtype=dtype, use_safetensors=True, **options)
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        raise ModelError(
+            f"The model {name} cannot be loaded: {_first_line(error)}",
+            "It must hold safetensors weights, a tokenizer and an image processor.",
+        ) from error
+    network.requires_grad_(False)
+    fingerprint = _fingerprint(source, config, dtype)
+    return VisionLanguageModel(
+        network.to(device), processor, family, name=name, fingerprint=fingerprint
+    )
+
+
+def _source(name: str) -> str | Path:
+    if name == BUNDLED:
+        return BUNDLED_FOLDER
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder.resolve()
+    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+        raise ModelError(
+            f"There is no model {name}.",
+            'Give a folder, a hub id such as "llava-hf/llava-1.5-7b-hf", or "bundled".',
+        )
+    return name
+
+
+def _config(source: str | Path) -> Any:
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(source, local_files_only=isinstance(source, Path))
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(
+            f"The model {source} cannot be read: {_first_line(error)}",
+            'Check the name and the network, or use "bundled", which needs neither.',
+        ) from error
+
+
+def _family(config: Any, name: str) -> Family:
+    for family in FAMILIES:
+        if config.model_type in family.model_types:
+            return family
+    known = ", ".join(family.title for family in FAMILIES)
+    raise ModelError(
+        f"{name} is a {config.model_type} model, which is not supported.",
+        f"Supported families: {known}.",
+    )
+
+
+def _check_room(name: str, device: str) -> None:
+    need, free = memory_need(name, device=device), free_memory(device)
+    if need <= free:
+        return
+    fitting = [card.name for card in CATALOGUE if memory_need(card.name, device=device) <= free]
+    raise ModelError(
+        f"{name} needs {need / 1e9:.1f} GB on {device}, {free / 1e9:.1f} GB are free.",
+        f"Models that fit: {', '.join(fitting) or 'none'}.",
+    )
+
+
+def _count_parameters(name: str) -> int:
+    from transformers import AutoModelForImageTextToText
+
+    config = _config(_source(name))
+    _family(config, name)
+    with torch.device("meta"):
+        network = AutoModelForImageTextToText.from_config(config)
+    return sum(weight.numel() for weight in network.parameters())
+
+
+def _fingerprint(source: str | Path, config: Any, dtype: torch.dtype) -> str:
+    """Digest of what decides the numbers; large weight files count by their ends and size."""
+    digest = hashlib.sha256(f"{dtype}{torch.__version__}".encode())
+    commit = getattr(config, "_commit_hash", None)
+    if commit:
+        digest.update(commit.encode())
+    else:
+        for path in sorted(Path(source).iterdir()):
+            if path.suffix in {".safetensors", ".json", ".jinja", ".model"}:
+                digest.update(f"{path.name}{path.stat().st_size}".encode())
+                _digest_ends(path, digest)
+    return digest.hexdigest()[:16]
+
+
+def _digest_ends(path: Path, digest: Any, *, n_bytes: int = 32 * 2**20) -> None:
+    with path.open("rb") as file:
+        digest.update(file.read(n_bytes))
+        if path.stat().st_size > 2 * n_bytes:
+            file.seek(-n_bytes, os.SEEK_END)
+        digest.update(file.read(n_bytes))
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return text[0][:200] if text else json.dumps(type(error).__name__)

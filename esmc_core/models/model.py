@@ -1,0 +1,207 @@
+"""A multimodal language model: prompts, hidden states at the prompt's positions, the lens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from PIL import Image
+
+from esmc_core.errors import InputError, ModelError
+from esmc_core.models.family import Family
+
+MAX_CRITERION_CHARACTERS = 500
+Lens = Literal["norm", "raw"]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A criterion as a model reads it.
+
+    Attributes:
+        criterion: the user's words.
+        text: the whole prompt with the image placeholder.
+        token_ids: (n_positions,) from the criterion's first token to the prompt's last.
+        token_texts: (n_positions,) what each token stands for.
+        n_criterion: how many of the positions are the criterion's; the rest is the template's.
+    """
+
+    criterion: str
+    text: str
+    token_ids: tuple[int, ...]
+    token_texts: tuple[str, ...]
+    n_criterion: int
+
+    @property
+    def n_positions(self) -> int:
+        return len(self.token_ids)
+
+
+class VisionLanguageModel:
+    """A loaded model of one family; load it with `esmc_core.models.loading.load_model`.
+
+    Attributes:
+        name: hub id, folder or "bundled".
+        fingerprint: hex digest of the weights and settings that decide the numbers.
+        n_layers: blocks of the text decoder; `layer` runs from 0 (embeddings) to n_layers.
+        d_model: width of the hidden state.
+        n_vocab: rows of the unembedding.
+    """
+
+    def __init__(
+        self, network: Any, processor: Any, family: Family, *, name: str, fingerprint: str
+    ) -> None:
+        self.network, self.processor, self.family = network, processor, family
+        self.name, self.fingerprint = name, fingerprint
+        text_config = family.text_config(network.config)
+        self.n_layers = len(family.layers(network))
+        self.d_model = int(text_config.hidden_size)
+        self.n_vocab = int(family.unembedding(network).weight.shape[0])
+        self.max_positions = int(getattr(text_config, "max_position_embeddings", 4096))
+        self.n_parameters = sum(weight.numel() for weight in network.parameters())
+        processor.tokenizer.padding_side = "right"
+
+    @property
+    def device(self) -> torch.device:
+        return self.network.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.network.dtype
+
+    def prompt(self, criterion: str) -> Prompt:
+        """Put the criterion into the model's chat template.
+
+        Raises:
+            InputError: the criterion is empty, has no words, is too long, or contains one of
+                the model's control tokens.
+        """
+        criterion = self._check(criterion)
+        content = [{"type": "image"}, {"type": "text", "text": criterion}]
+        text = self.processor.apply_chat_template(
+            [{"role": "user", "content": content}], add_generation_prompt=True
+        )
+        start = text.rfind(criterion)
+        if start < 0:
+            raise ModelError(
+                f"The chat template of {self.name} changes the criterion's words.",
+                "Use another model.",
+            )
+        encoded = self.processor.tokenizer(text, return_offsets_mapping=True)
+        ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
+        first = next(i for i, (_, stop) in enumerate(offsets) if stop > start)
+        stop = start + len(criterion)
+        n_criterion = sum(begin < stop for begin, _ in offsets[first:])
+        token_ids = tuple(ids[first:])
+        return Prompt(criterion, text, token_ids, tuple(self.token_texts(token_ids)), n_criterion)
+
+    def preprocess(self, pictures: Sequence[Image.Image], prompts: Sequence[Prompt]) -> Any:
+        """The model's inputs on the CPU for one batch; shorter prompts are padded behind."""
+        inputs = self.processor(
+            images=list(pictures),
+            text=[prompt.text for prompt in prompts],
+            return_tensors="pt",
+            padding=True,
+        )
+        inputs.pop("labels", None)
+        n_tokens = inputs["input_ids"].shape[1]
+        if n_tokens > self.max_positions:
+            raise InputError(
+                f"The prompt has {n_tokens} tokens, {self.name} reads {self.max_positions}.",
+                "Shorten the criterion.",
+            )
+        return inputs
+
+    @torch.inference_mode()
+    def hidden_states(self, inputs: Any, *, n_positions: int) -> torch.Tensor:
+        """A_l(k) of every layer at the last positions of each prompt.
+
+        Args:
+            inputs: what `preprocess` gave.
+            n_positions: how many positions, counted from each prompt's own end.
+
+        Returns:
+            (n_layers + 1, n_images, n_positions, d_model) on the device, before the final
+            norm at every layer, the last one included.
+        """
+        inputs = inputs.to(self.device, dtype=self.dtype)
+        lengths = inputs["attention_mask"].sum(dim=1)
+        offsets = torch.arange(-n_positions, 0, device=self.device)
+        positions = lengths[:, None] + offsets[None, :]
+        with self._recording(positions) as states:
+            self.network(**inputs, use_cache=False, logits_to_keep=1)
+        return torch.stack(states)
+
+    def logits(self, hidden: torch.Tensor, *, layer: int, lens: Lens = "norm") -> torch.Tensor:
+        """E_l(k) = W_u · norm(A_l(k)), the logit lens.
+
+        Args:
+            hidden: (..., d_model), the state before the final norm.
+            layer: where it was taken. With lens="raw" the norm is left out, but at the last
+                layer, whose recorded state is the normed one in the paper's code.
+
+        Returns:
+            (..., n_vocab)
+        """
+        if lens == "norm" or layer == self.n_layers:
+            hidden = self.family.final_norm(self.network)(hidden)
+        return self.family.unembedding(self.network)(hidden)
+
+    def token_texts(self, token_ids: Sequence[int]) -> list[str]:
+        """The tokenizer's own pieces with their word markers; "" for ids it does not know."""
+        pieces = self.processor.tokenizer.convert_ids_to_tokens([int(i) for i in token_ids])
+        return ["" if piece is None else piece for piece in pieces]
+
+    def first_token(self, word: str) -> int:
+        """The id of the first token of `word` as it stands within a sentence."""
+        ids = self.processor.tokenizer(f" {word.strip()}", add_special_tokens=False)["input_ids"]
+        texts = self.token_texts(ids)
+        return next((i for i, text in zip(ids, texts, strict=True) if text.strip("▁Ġ ")), ids[0])
+
+    @contextmanager
+    def _recording(self, positions: torch.Tensor) -> Iterator[list[torch.Tensor]]:
+        """Keep every layer's state at `positions` (n_images, n_positions) of the next pass."""
+        states: list[torch.Tensor] = []
+        rows = torch.arange(len(positions), device=positions.device)[:, None]
+
+        def keep(hidden: torch.Tensor) -> None:
+            states.append(hidden[rows, positions])
+
+        def before(_module: Any, args: tuple, kwargs: dict) -> None:
+            keep(args[0] if args else kwargs["hidden_states"])
+
+        def after(_module: Any, _args: tuple, output: Any) -> None:
+            keep(output[0] if isinstance(output, tuple) else output)
+
+        layers = self.family.layers(self.network)
+        hooks = [layers[0].register_forward_pre_hook(before, with_kwargs=True)]
+        hooks += [layer.register_forward_hook(after) for layer in layers]
+        try:
+            yield states
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def _check(self, criterion: str) -> str:
+        criterion = " ".join(criterion.split())
+        example = 'Write it in words, such as "the color of the car is".'
+        if not criterion:
+            raise InputError("The criterion is empty.", example)
+        if len(criterion) > MAX_CRITERION_CHARACTERS:
+            raise InputError(
+                f"The criterion has {len(criterion):,} characters, the limit is "
+                f"{MAX_CRITERION_CHARACTERS}.",
+                "A short phrase works best.",
+            )
+        if not any(character.isalnum() for character in criterion):
+            raise InputError("The criterion has no words.", example)
+        for token in self.processor.tokenizer.all_special_tokens:
+            if token in criterion:
+                raise InputError(
+                    f"The criterion contains {token}, which is a control token of {self.name}.",
+                    "Leave it out.",
+                )
+        return criterion
