@@ -1,0 +1,129 @@
+"""Long work off the page: one queue a lane, progress with an estimate, cancel."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from esmc_core.errors import Cancelled, EsmcError
+
+logger = logging.getLogger(__name__)
+State = Literal["queued", "running", "done", "failed", "cancelled"]
+
+
+@dataclass
+class Job:
+    """A piece of work and how far it is.
+
+    Attributes:
+        key: what the work is; the same key is never run twice at a time.
+        title: what the user reads.
+        done, total: units finished and in all; total 0 means not known yet.
+        result: what the function returned, once the state is "done".
+        error: what went wrong, once the state is "failed".
+    """
+
+    key: str
+    title: str
+    state: State = "queued"
+    done: int = 0
+    total: int = 0
+    result: Any = None
+    error: EsmcError | None = None
+    started_s: float = 0.0
+    finished_s: float = 0.0
+    _first: tuple[float, int] | None = field(default=None, repr=False)
+    _cancel: threading.Event = field(default_factory=threading.Event, repr=False)
+
+    @property
+    def is_active(self) -> bool:
+        return self.state in ("queued", "running")
+
+    @property
+    def fraction(self) -> float:
+        return min(1.0, self.done / self.total) if self.total else 0.0
+
+    @property
+    def remaining_s(self) -> float | None:
+        """Seconds still to go at the pace so far; None while there is no pace yet."""
+        if self._first is None or self.state != "running":
+            return None
+        first_s, first_done = self._first
+        if self.done <= first_done:
+            return None
+        return (time.monotonic() - first_s) / (self.done - first_done) * (self.total - self.done)
+
+    def cancel(self) -> None:
+        """Ask the work to stop at its next safe place."""
+        self._cancel.set()
+
+    def should_stop(self) -> bool:
+        return self._cancel.is_set()
+
+    def progress(self, done: int, total: int | None) -> None:
+        """What the work calls; the pace counts from its first call, not from loading."""
+        self.done, self.total = done, total or 0
+        if self._first is None:
+            self._first = (time.monotonic(), done)
+
+
+class JobRunner:
+    """Runs jobs in background threads, one at a time in each lane.
+
+    Lanes keep the device to one model at a time while small work goes on beside it.
+    """
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, Job] = {}
+        self._lanes: dict[str, ThreadPoolExecutor] = {}
+        self._lock = threading.Lock()
+
+    def submit(
+        self, key: str, function: Callable[[Job], Any], *, title: str, lane: str = "device"
+    ) -> Job:
+        """Queue `function(job)`; while a job of that key is active, return that one."""
+        with self._lock:
+            current = self._jobs.get(key)
+            if current and current.is_active and not current.should_stop():
+                return current
+            job = self._jobs[key] = Job(key, title)
+            if lane not in self._lanes:
+                self._lanes[lane] = ThreadPoolExecutor(1, thread_name_prefix=f"lane-{lane}")
+            self._lanes[lane].submit(self._run, job, function)
+            return job
+
+    def get(self, key: str) -> Job | None:
+        """The latest job of that key."""
+        return self._jobs.get(key)
+
+    def active(self) -> list[Job]:
+        """Jobs that are queued or running, oldest first."""
+        return [job for job in list(self._jobs.values()) if job.is_active]
+
+    def _run(self, job: Job, function: Callable[[Job], Any]) -> None:
+        job.started_s = time.time()
+        if job.should_stop():
+            job.state = "cancelled"
+            return
+        job.state = "running"
+        try:
+            job.result = function(job)
+            job.state = "done"
+        except Cancelled:
+            job.state = "cancelled"
+        except EsmcError as error:
+            job.error, job.state = error, "failed"
+        except Exception as error:  # the runner outlives whatever a job does
+            logger.exception("The job %s failed", job.title)
+            job.error = EsmcError(
+                f"{job.title} failed: {type(error).__name__}: {error}",
+                "What was finished is kept; start it again to go on.",
+            )
+            job.state = "failed"
+        finally:
+            job.finished_s = time.time()

@@ -1,0 +1,157 @@
+"""The top tokens of every (layer, position) cell of a collection, memory-mapped on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from esmc_core.distributions import Distributions
+from esmc_core.errors import StoreError
+from esmc_core.records import key_of, read_json, write_json
+
+if TYPE_CHECKING:
+    from esmc_core.models.model import Lens
+
+
+@dataclass(frozen=True)
+class PassSpec:
+    """What decides the numbers of a pass, and how to read them.
+
+    Attributes:
+        collection: key of the collection.
+        model: the model's name; `fingerprint` decides whether it is the same one.
+        criterion: the user's words.
+        lens: "norm" or "raw".
+        n_images, n_layers, n_vocab, top_k: sizes; there are n_layers + 1 layers in the store.
+        token_ids, token_texts: (n_positions,) the prompt from the criterion on.
+        n_criterion: how many of the positions are the criterion's.
+        batch_size: images a batch; a resumed pass keeps it, so that its numbers stay the same.
+    """
+
+    collection: str
+    model: str
+    fingerprint: str
+    criterion: str
+    lens: Lens
+    n_images: int
+    n_layers: int
+    n_vocab: int
+    top_k: int
+    token_ids: tuple[int, ...]
+    token_texts: tuple[str, ...]
+    n_criterion: int
+    batch_size: int
+
+    @property
+    def n_positions(self) -> int:
+        return len(self.token_ids)
+
+    @property
+    def key(self) -> str:
+        """The pass's name on disk; the batch size is not part of it."""
+        parts = asdict(self)
+        parts.pop("batch_size")
+        return key_of(**parts)
+
+
+class LensStore:
+    """One pass on disk.
+
+    The arrays are laid out cell by cell, so that a click on a cell reads one stretch of the
+    disk however many other cells there are. A row counts only once its batch is marked done,
+    which happens after its numbers are on the disk.
+
+    Attributes:
+        order: (n_images,) the order of the pass, a seeded shuffle: its first images are a
+            random sample of the collection.
+        done: (n_images,) uint8, 1 where the image's rows are complete.
+    """
+
+    def __init__(self, folder: Path, spec: PassSpec) -> None:
+        self.folder, self.spec = folder, spec
+        n_layers = spec.n_layers + 1
+        shape = (n_layers, spec.n_positions, spec.n_images, spec.top_k)
+        self._tokens = _memory_map(folder / "tokens.i32", np.int32, shape)
+        self._probabilities = _memory_map(folder / "probabilities.f16", np.float16, shape)
+        self.done = _memory_map(folder / "done.u8", np.uint8, (spec.n_images,))
+        self.order = np.random.default_rng(0).permutation(spec.n_images)
+
+    @classmethod
+    def create(cls, passes: Path, spec: PassSpec) -> LensStore:
+        """Open the pass under `passes`, new or as an earlier run left it."""
+        folder = passes / spec.key
+        if (folder / "pass.json").exists():
+            return cls.open(folder)
+        write_json(folder / "pass.json", asdict(spec))
+        return cls(folder, spec)
+
+    @classmethod
+    def open(cls, folder: Path) -> LensStore:
+        """Open an existing pass.
+
+        Raises:
+            StoreError: it is missing, damaged or of another version.
+        """
+        record = read_json(folder / "pass.json")
+        try:
+            record["token_ids"] = tuple(record["token_ids"])
+            record["token_texts"] = tuple(record["token_texts"])
+            return cls(folder, PassSpec(**record))
+        except (KeyError, TypeError, ValueError, OSError) as error:
+            raise StoreError(
+                f"The pass in {folder} is damaged ({error}).", "Delete it and run it again."
+            ) from error
+
+    @property
+    def key(self) -> str:
+        return self.spec.key
+
+    @property
+    def n_done(self) -> int:
+        return int(self.done.sum())
+
+    @property
+    def is_complete(self) -> bool:
+        return self.n_done == self.spec.n_images
+
+    def write(
+        self, images: Sequence[int] | np.ndarray, tokens: np.ndarray, probabilities: np.ndarray
+    ) -> None:
+        """Store one batch on the disk itself, then mark it done there.
+
+        Args:
+            images: (batch,) numbers of the images in the collection.
+            tokens: (n_layers + 1, n_positions, batch, top_k).
+            probabilities: the same shape.
+        """
+        self._tokens[:, :, images] = tokens
+        self._probabilities[:, :, images] = probabilities
+        self._tokens.flush()
+        self._probabilities.flush()
+        self.done[images] = 1
+        self.done.flush()
+
+    def sample(self, n_images: int | None = None) -> np.ndarray:
+        """Numbers of the finished images, in the pass's order, at most `n_images` of them."""
+        finished = self.order[self.done[self.order] == 1]
+        return finished[:n_images]
+
+    def cell(self, layer: int, position: int, images: np.ndarray | None = None) -> Distributions:
+        """The distributions at one cell, of all images or of those numbered."""
+        rows = slice(None) if images is None else images
+        return Distributions(
+            tokens=np.array(self._tokens[layer, position, rows]),
+            probabilities=self._probabilities[layer, position, rows].astype(np.float32),
+            n_vocab=self.spec.n_vocab,
+        )
+
+
+def _memory_map(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap:
+    n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    if path.exists() and path.stat().st_size != n_bytes:
+        raise ValueError(f"{path.name} has {path.stat().st_size} bytes, not {n_bytes}")
+    return np.memmap(path, dtype=dtype, mode="r+" if path.exists() else "w+", shape=shape)
