@@ -1,0 +1,171 @@
+"""The head (Eq. 7 of the ESMC paper): two linear layers, trained on the pseudo-labels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from esmc_core.cluster.rows import DenseRows, Rows, SparseRows
+from esmc_core.errors import Cancelled
+
+N_HIDDEN = 512
+
+
+class SparseLinear(nn.Module):
+    """`nn.Linear` on sparse rows: the weighted sum of the weights of a row's columns.
+
+    Attributes:
+        weight: (n_columns, n_out), transposed against `nn.Linear`; only columns that occur.
+        bias: (n_out,)
+    """
+
+    def __init__(self, weight: torch.Tensor, bias: nn.Parameter) -> None:
+        super().__init__()
+        self.bag = nn.EmbeddingBag(len(weight), weight.shape[1], mode="sum", _weight=weight)
+        self.bias = bias
+
+    @classmethod
+    def drawn(cls, rows: SparseRows, n_out: int, generator: torch.Generator) -> SparseLinear:
+        """First weights with the scale of an `nn.Linear` of the full width, n_features."""
+        bound = 1 / math.sqrt(rows.n_features)
+        weight = _uniform((rows.n_columns, n_out), bound, generator)
+        return cls(weight, nn.Parameter(_uniform((n_out,), bound, generator)))
+
+    @property
+    def weight(self) -> torch.Tensor:
+        return self.bag.weight
+
+    def forward(self, rows: SparseRows) -> torch.Tensor:
+        return self.bag(rows.indices, per_sample_weights=rows.values) + self.bias
+
+
+class DenseLinear(nn.Module):
+    """`nn.Linear` on dense rows."""
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        self.linear = linear
+
+    def forward(self, rows: DenseRows) -> torch.Tensor:
+        return self.linear(rows.offsets + rows.mean)
+
+
+class Head(nn.Module):
+    """Linear(n_features, 512), ReLU, Linear(512, n_clusters): rows in, logits out."""
+
+    def __init__(self, first: SparseLinear | DenseLinear, second: nn.Linear) -> None:
+        super().__init__()
+        self.first = first
+        self.second = second
+
+    @classmethod
+    def drawn(cls, rows: Rows, n_clusters: int, *, seed: int = 0) -> Head:
+        """An untrained head for such rows, the same for the same seed on every device."""
+        generator = torch.Generator().manual_seed(seed)
+        first: SparseLinear | DenseLinear
+        if isinstance(rows, SparseRows):
+            first = SparseLinear.drawn(rows, N_HIDDEN, generator)
+        else:
+            first = DenseLinear(_draw_linear(rows.n_columns, N_HIDDEN, generator))
+        return cls(first, _draw_linear(N_HIDDEN, n_clusters, generator)).to(rows.device)
+
+    def forward(self, rows: Rows) -> torch.Tensor:
+        return self.second(torch.relu(self.first(rows)))
+
+    @torch.no_grad()
+    def outputs(self, rows: Rows, *, batch_size: int = 4096) -> torch.Tensor:
+        """(n_rows, n_clusters) logits of all rows."""
+        everything = torch.arange(rows.n_rows, device=rows.device)
+        return torch.cat([self(rows.take(batch)) for batch in everything.split(batch_size)])
+
+
+def train_head(
+    rows: Rows,
+    pseudo_labels: torch.Tensor,
+    n_clusters: int,
+    *,
+    epochs: int = 200,
+    learning_rate: float = 1e-3,
+    batch_size: int = 4096,
+    seed: int = 0,
+    on_epoch: Callable[[int, Head], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> Head:
+    """Train a head with cross-entropy and Adam on the rows that have a pseudo-label.
+
+    Args:
+        rows: all rows; those without a pseudo-label only lend their columns.
+        pseudo_labels: (n_rows,) int64, -1 = left out.
+        on_epoch: called after each epoch with its number, from 1, and the head as it is.
+
+    Raises:
+        Cancelled: `should_stop` said so, asked once an epoch.
+    """
+    head = Head.drawn(rows, n_clusters, seed=seed)
+    chosen = (pseudo_labels >= 0).nonzero().squeeze(1)
+    learner = _Learner(head, rows.take(chosen), pseudo_labels[chosen], learning_rate)
+    shuffle = torch.Generator().manual_seed(seed)
+    for epoch in range(1, epochs + 1):
+        if should_stop is not None and should_stop():
+            raise Cancelled()
+        for batch in _batches(len(chosen), batch_size, shuffle, rows.device):
+            learner.learn(batch)
+        if on_epoch is not None:
+            learner.write_back()
+            on_epoch(epoch, head)
+    learner.write_back()
+    return head.eval()
+
+
+class _Learner:
+    """Trains a head on some rows, touching only the columns that occur in them.
+
+    The weights of the other columns get no gradient, so Adam would leave them as they are; to
+    carry them along would more than double the time of a step.
+    """
+
+    def __init__(self, head: Head, rows: Rows, targets: torch.Tensor, learning_rate: float) -> None:
+        self.head, self.small, self.rows, self.targets = head, head, rows, targets
+        self.weight: torch.Tensor | None = None
+        if isinstance(rows, SparseRows) and isinstance(head.first, SparseLinear):
+            self.rows, self.columns = rows.compressed()
+            first = SparseLinear(head.first.weight.detach()[self.columns], head.first.bias)
+            self.small, self.weight = Head(first, head.second), first.weight
+        self.optimizer = torch.optim.Adam(self.small.parameters(), lr=learning_rate, fused=True)
+
+    def learn(self, batch: torch.Tensor) -> None:
+        """One step of Adam on some of the rows."""
+        self.optimizer.zero_grad()
+        logits = self.small(self.rows.take(batch))
+        nn.functional.cross_entropy(logits, self.targets[batch]).backward()
+        self.optimizer.step()
+
+    @torch.no_grad()
+    def write_back(self) -> None:
+        """Put what was learnt into the head."""
+        if self.weight is not None and isinstance(self.head.first, SparseLinear):
+            self.head.first.weight[self.columns] = self.weight
+
+
+def _batches(
+    n_rows: int, batch_size: int, generator: torch.Generator, device: torch.device
+) -> tuple[torch.Tensor, ...]:
+    if n_rows <= batch_size:
+        return (torch.arange(n_rows, device=device),)
+    return torch.randperm(n_rows, generator=generator).to(device).split(batch_size)
+
+
+def _draw_linear(n_in: int, n_out: int, generator: torch.Generator) -> nn.Linear:
+    """An `nn.Linear` with its usual first weights, drawn from `generator`."""
+    bound = 1 / math.sqrt(n_in)
+    linear = nn.utils.skip_init(nn.Linear, n_in, n_out)
+    linear.weight = nn.Parameter(_uniform((n_out, n_in), bound, generator))
+    linear.bias = nn.Parameter(_uniform((n_out,), bound, generator))
+    return linear
+
+
+def _uniform(shape: tuple[int, ...], bound: float, generator: torch.Generator) -> torch.Tensor:
+    return torch.empty(shape).uniform_(-bound, bound, generator=generator)
