@@ -31,12 +31,11 @@ def walk_folder(root: Path, *, skip: Path) -> Iterator[Entry | Refusal]:
         for name in sorted([*files, *links]):
             if not is_clutter(name):
                 yield from _look_at(here / name, root)
-        while failed:
-            error = failed.pop()
-            yield Refusal(
-                _file_under(root, Path(error.filename)),
-                f"The folder cannot be listed: {error.strerror}. Check its permissions.",
-            )
+    for error in failed:
+        yield Refusal(
+            _file_under(root, Path(error.filename)),
+            f"The folder cannot be listed: {error.strerror}. Check its permissions.",
+        )
 
 
 def _look_at(path: Path, root: Path) -> Iterator[Entry | Refusal]:

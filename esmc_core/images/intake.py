@@ -118,5 +118,5 @@ class Intake:
             header.draft(None, (2 * LONGEST_SIDE, 2 * LONGEST_SIDE))
             large = header.width * header.height > limits.LARGE_PIXELS
             with _large_picture if large else nullcontext():
-                write_thumbnail(thumbnail, decode(header, longest_side=LONGEST_SIDE))
+                write_thumbnail(thumbnail, decode(header))
         return size

@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from esmc_core.errors import InputError
 from esmc_core.images import limits
@@ -18,7 +18,7 @@ from esmc_core.images.signature import ARCHIVES, FOREIGN, FORMATS, FORMATS_IN_WO
 # Pillow warns above this and raises above twice as much; `_check_size` refuses from here on.
 Image.MAX_IMAGE_PIXELS = limits.MAX_PIXELS
 
-# What Pillow's decoders are seen to raise on damaged files.
+# What Pillow's many decoders raise on damaged files; it promises no single class.
 DECODER_ERRORS = (
     OSError,
     SyntaxError,
@@ -112,22 +112,18 @@ def upright_size(picture: Image.Image) -> tuple[int, int]:
     return (height, width) if turned else (width, height)
 
 
-def decode(picture: Image.Image, *, longest_side: int | None = None) -> Image.Image:
-    """Decode an opened picture wholly to RGB, upright, shrunk to `longest_side` pixels.
+def decode(picture: Image.Image) -> Image.Image:
+    """Decode an opened picture wholly, to RGB, upright.
 
     Raises:
         InputError: the data is damaged or ends too early.
     """
     kind = picture.format or "picture"
     try:
-        if longest_side is not None:
-            picture.draft(None, (2 * longest_side, 2 * longest_side))
         picture.load()
         flat = to_rgb(picture)
     except DECODER_ERRORS as error:
         raise _damaged(kind, error) from error
-    if longest_side is not None:
-        flat.thumbnail((longest_side, longest_side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     # The orientation alone: the rest of an EXIF block may be damaged.
     flat.info.clear()
     flat.getexif()[ExifTags.Base.Orientation] = _orientation(picture)
@@ -185,4 +181,6 @@ def _too_large(size: str) -> InputError:
 def _damaged(kind: str, error: Exception) -> InputError:
     if "truncated" in str(error).lower():
         return InputError(f"The {kind} file is truncated: its end is missing.", "Copy it again.")
+    if isinstance(error, UnidentifiedImageError):
+        return InputError(f"The {kind} file is damaged: its header is wrong.", "Copy it again.")
     return InputError(f"The {kind} file is damaged ({error}).", "Copy it again or save it anew.")

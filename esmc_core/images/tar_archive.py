@@ -19,7 +19,6 @@ from esmc_core.images.entry import (
     Readable,
     check_ratio,
     is_clutter,
-    read_capped,
     relative_file,
 )
 from esmc_core.images.picture_file import check_bytes, check_kind
@@ -126,7 +125,7 @@ def _members(archive: tarfile.TarFile, forward: ForwardStream) -> Iterator[tarfi
                 f"The archive has more than {limits.MAX_ENTRIES:,} entries.",
                 "Split it into several.",
             )
-        vars(archive)["members"].clear()  # tarfile would keep them all
+        archive.members = []  # type: ignore[attr-defined]  # tarfile would keep them all
         yield member
         forward.allow(limits.MAX_TAR_HEADER_BYTES)
 
@@ -149,7 +148,7 @@ def _read_member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes | I
         check_kind(head)
     except InputError as error:
         return error
-    return head + read_capped(stream)
+    return head + stream.read()
 
 
 def _unpack(stream: BinaryIO, kind: str) -> Readable:

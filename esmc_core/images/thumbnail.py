@@ -11,10 +11,15 @@ from esmc_core.records import write_bytes
 
 LONGEST_SIDE = 128
 _QUALITY = 80
+_REDUCING_GAP = 2.0
 
 
 def write_thumbnail(path: Path, picture: Image.Image) -> None:
-    """Write `picture` (RGB, at most LONGEST_SIDE pixels) as WebP, atomically."""
+    """Write an RGB picture as WebP, atomically; one that is small already keeps its size."""
+    small = picture.copy()
+    small.thumbnail(
+        (LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS, reducing_gap=_REDUCING_GAP
+    )
     buffer = io.BytesIO()
-    picture.save(buffer, "WEBP", quality=_QUALITY, method=2)
+    small.save(buffer, "WEBP", quality=_QUALITY, method=2)
     write_bytes(path, buffer.getvalue())
