@@ -15,11 +15,10 @@ _REDUCING_GAP = 2.0
 
 
 def write_thumbnail(path: Path, picture: Image.Image) -> None:
-    """Write an RGB picture as WebP, atomically; one that is small already keeps its size."""
-    small = picture.copy()
-    small.thumbnail(
+    """Write an RGB picture as WebP, atomically. It is shrunk in place, never enlarged."""
+    picture.thumbnail(
         (LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS, reducing_gap=_REDUCING_GAP
     )
     buffer = io.BytesIO()
-    small.save(buffer, "WEBP", quality=_QUALITY, method=2)
+    picture.save(buffer, "WEBP", quality=_QUALITY, method=2)
     write_bytes(path, buffer.getvalue())
