@@ -1,0 +1,148 @@
+"""Spelling variants of a token: markers, case, composed letters, British and American forms.
+
+Synonyms are not variants: "gray" and "grey" are one word here, "gray" and "silver" are two.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from functools import cache
+
+import numpy as np
+
+from esmc_core.distributions import Distributions
+
+WORD_MARKERS = ("▁", "Ġ", " ")
+TokenTexts = Callable[[Sequence[int]], list[str]]
+
+_SPECIAL = re.compile(r"<[^<>\s]+>|\[[A-Z]+\d*\]|<\|.*\|>")
+_AMERICAN = {
+    "grey": "gray",
+    "greyish": "grayish",
+    "colour": "color",
+    "colours": "colors",
+    "coloured": "colored",
+    "colourful": "colorful",
+    "aluminium": "aluminum",
+    "jewellery": "jewelry",
+    "tyre": "tire",
+    "tyres": "tires",
+    "centre": "center",
+    "metre": "meter",
+    "theatre": "theater",
+    "harbour": "harbor",
+    "favourite": "favorite",
+    "neighbour": "neighbor",
+    "armour": "armor",
+    "fibre": "fiber",
+    "plough": "plow",
+    "pyjamas": "pajamas",
+    "moustache": "mustache",
+    "aeroplane": "airplane",
+    "aeroplanes": "airplanes",
+    "doughnut": "donut",
+    "yoghurt": "yogurt",
+    "mould": "mold",
+    "whisky": "whiskey",
+    "storey": "story",
+    "kerb": "curb",
+    "catalogue": "catalog",
+}
+
+
+def starts_word(text: str) -> bool:
+    """Whether a token's text says that a word begins with it."""
+    return text.startswith(WORD_MARKERS)
+
+
+def plain_text(text: str) -> str:
+    """What a token stands for, without markers and byte-level disguise: "Ġcafé" is "café"."""
+    text = _decode_bytes(text)
+    text = text.removeprefix("##")
+    for marker in WORD_MARKERS:
+        text = text.replace(marker, " ")
+    return text.strip()
+
+
+def canonical_text(text: str) -> str:
+    """One form for all variants: "▁Red", "red", "RED" are "red", "Ġgrey" is "gray".
+
+    Special tokens keep their exact text, so that no word is merged into them.
+    """
+    if is_special(text):
+        return text
+    plain = unicodedata.normalize("NFKC", plain_text(text)).casefold()
+    return _AMERICAN.get(plain, plain)
+
+
+def is_special(text: str) -> bool:
+    """Whether a token is no text at all: empty, a control token, or a single byte."""
+    return not plain_text(text) or _SPECIAL.fullmatch(text.strip()) is not None
+
+
+def merge_columns(distributions: Distributions, token_texts: TokenTexts) -> Distributions:
+    """Add up the probabilities of spelling variants.
+
+    A merged column keeps the id of its variant with the highest probability over all images.
+    A row that gets shorter is filled with its first token at probability 0.
+
+    Args:
+        distributions: of n_images images.
+        token_texts: gives the texts of token ids.
+
+    Returns:
+        Distributions of the same shape; each row most probable first.
+    """
+    representative = _representatives(distributions, token_texts)
+    tokens = representative[distributions.tokens]
+    probabilities = distributions.probabilities.astype(np.float32)
+    rows = np.arange(len(tokens))[:, None]
+    order = np.argsort(tokens, axis=1, kind="stable")
+    tokens, probabilities = tokens[rows, order], probabilities[rows, order]
+    is_first = np.ones(tokens.shape, dtype=bool)
+    is_first[:, 1:] = tokens[:, 1:] != tokens[:, :-1]
+    group = np.cumsum(is_first, axis=1) - 1
+    merged = np.zeros_like(probabilities)
+    np.add.at(merged, (rows, group), probabilities)
+    kept = np.zeros_like(tokens)
+    np.put_along_axis(kept, group, tokens, axis=1)
+    order = np.argsort(-merged, axis=1, kind="stable")
+    merged, kept = merged[rows, order], kept[rows, order]
+    return Distributions(np.where(merged > 0, kept, kept[:, :1]), merged, distributions.n_vocab)
+
+
+def _representatives(distributions: Distributions, token_texts: TokenTexts) -> np.ndarray:
+    """(n_vocab,) int32: for each token that occurs the id of its group's best variant."""
+    weights = np.bincount(
+        distributions.tokens.ravel(),
+        weights=distributions.probabilities.ravel(),
+        minlength=distributions.n_vocab,
+    )
+    occurring = np.unique(distributions.tokens)
+    by_weight = occurring[np.argsort(-weights[occurring], kind="stable")]
+    best: dict[str, int] = {}
+    representative = np.arange(distributions.n_vocab, dtype=np.int32)
+    for token, text in zip(by_weight, token_texts(by_weight.tolist()), strict=True):
+        representative[token] = best.setdefault(canonical_text(text), int(token))
+    return representative
+
+
+@cache
+def _byte_of() -> dict[str, int]:
+    """Byte-level BPE writes each byte as a printable letter; this is the way back."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in printable]
+    table = {chr(byte): byte for byte in printable}
+    return table | {chr(256 + i): byte for i, byte in enumerate(others)}
+
+
+def _decode_bytes(text: str) -> str:
+    """Undo byte-level BPE's disguise where there is one; other texts come back unchanged."""
+    if text.isascii():
+        return text
+    try:
+        return bytes(_byte_of()[letter] for letter in text).decode()
+    except (KeyError, UnicodeDecodeError):
+        return text
