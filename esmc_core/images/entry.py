@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Protocol
 
 from esmc_core.errors import InputError
@@ -43,14 +43,14 @@ def relative_file(name: str) -> str:
     """`name` from an archive or a browser as a plain relative path; InputError if it is none."""
     if name.startswith(("/", "\\")) or ".." in _parts(name) or name[1:3] in (":/", ":\\"):
         raise InputError("Its path leads outside the archive.", "Pack the pictures anew.")
-    file = "/".join(part for part in _parts(name) if part != ".")
+    file = "/".join(_parts(name))
     if not file:
         raise InputError("It has no name.", "Pack the pictures anew.")
     return showable(file)
 
 
-def _parts(name: str) -> tuple[str, ...]:
-    return PurePosixPath(name.replace("\\", "/")).parts
+def _parts(name: str) -> list[str]:
+    return [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
 
 
 class Budget:

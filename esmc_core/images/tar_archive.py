@@ -102,7 +102,7 @@ def walk_tar(
                 continue
             try:
                 file = relative_file(member.name)
-                _check_type(member)
+                _check_member(member)
             except InputError as error:
                 yield Refusal(showable(member.name), str(error))
                 continue
@@ -130,11 +130,12 @@ def _members(archive: tarfile.TarFile, forward: ForwardStream) -> Iterator[tarfi
         forward.allow(limits.MAX_TAR_HEADER_BYTES)
 
 
-def _check_type(member: tarfile.TarInfo) -> None:
+def _check_member(member: tarfile.TarInfo) -> None:
     if not member.isreg():
         raise InputError("A link or device in an archive.", "Pack the picture itself.")
     if member.issparse():
         raise InputError("A sparse file in an archive.", "Pack it anew as an ordinary tar.")
+    check_bytes(member.size)
 
 
 def _read_member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes | InputError:
@@ -144,7 +145,6 @@ def _read_member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes | I
         return InputError("A link or device in an archive.", "Pack the picture itself.")
     head = stream.read(HEAD_BYTES)
     try:
-        check_bytes(member.size)
         check_kind(head)
     except InputError as error:
         return error
