@@ -153,21 +153,27 @@ def show_gallery(layout: str, count: int) -> None:
     right.button("Sharpen", on_click=lambda: state.update(sharp=state.get("sharp", 1) + 1))
 
 
-def show_scatter(n_points: int, shape: str) -> None:
-    """Blobs of pictures, one a cluster."""
-    state = st.session_state
-    draw = np.random.default_rng(state.setdefault("turn", 1))
-    cluster = np.random.default_rng(0).integers(0, len(NAMES), n_points)
-    angle = 2 * np.pi * cluster / len(NAMES) + state.turn
+def make_points(n_points: int, *, turn: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """x, y and cluster of each point, (n_points,) all: one blob a cluster, on an ellipse."""
+    draw = np.random.default_rng(turn)
+    cluster = np.arange(n_points) % len(NAMES)
+    angle = 2 * np.pi * cluster / len(NAMES) + turn
     x = np.cos(angle) * 6 + draw.normal(0, 1.1, n_points)
     y = np.sin(angle) * 4 + draw.normal(0, 0.9, n_points)
+    return x, y, cluster
+
+
+def show_scatter(n_points: int, shape: str) -> None:
+    """Blobs of pictures, or all of them in one place."""
+    state = st.session_state
+    x, y, cluster = make_points(n_points, turn=state.setdefault("turn", 1))
     if shape == "same":
         x, y = np.full(n_points, 3.5), np.full(n_points, -2.0)
 
     def act(event: ScatterEvent) -> None:
         if event.kind == "select":
             state.points = list(event.points)
-            log(("select", len(event.points)))
+            log(("select", len(event.points), sum(event.points)))
         elif event.kind == "clear":
             state.points = None
             log("clear")
@@ -181,7 +187,7 @@ def show_scatter(n_points: int, shape: str) -> None:
         colours=COLOURS,
         outlines=None,
         names=NAMES,
-        thumbnails=[str(i % 300) for i in range(n_points)],
+        thumbnails=[str(i) for i in range(n_points)],
         thumbnail_url="/thumbnails/{}.webp",
         titles=[f"IMG_{1000 + i}.jpg" for i in range(n_points)],
         selected=state.setdefault("points", None),

@@ -96,5 +96,5 @@ def _plain_item(item: GalleryItem) -> dict[str, Any]:
 def _strip_height(items: list[dict[str, Any]], size: int, lines: int, token_rows: int) -> int:
     """Pixels of the strip, as its style sheet lays it out, so that the page never moves."""
     colour = 11 if any(item.get("colour") for item in items) else 0
-    padding_and_scrollbar = 4 + 10 + 14
-    return size + colour + (5 + 17 * lines) + (4 + 21 * token_rows) + padding_and_scrollbar
+    padding_and_scrollbar = 5 + 10 + 14
+    return size + colour + (5 + 17 * lines) + (4 + 22 * token_rows) + padding_and_scrollbar

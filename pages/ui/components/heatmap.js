@@ -2,9 +2,8 @@
 // them and sends back the chosen cell as [layer, position].
 
 const AXIS = 40; // px for the layer numbers
-const LABELS = 84; // px for the token texts under the grid
 const NARROWEST = 14; // px; narrower columns would be hard to hit, so the grid scrolls instead
-const WIDEST = 96;
+const WIDEST = 140;
 const LINE = "#14171a";
 const VIRIDIS = (
   "440154470e61481a6c482575472f7d443a834144873d4e8a39568c35608d31688e2d708e2a788e27818e23888e21918d" +
@@ -71,24 +70,27 @@ class Heatmap {
 
   // --- geometry -------------------------------------------------------------------------------
 
+  // Columns and rows begin on whole pixels, which keeps every cell sharp.
   edge(column) {
     return Math.round(column * this.cellWidth);
   }
 
+  ledge(row) {
+    return Math.round(row * this.cellHeight);
+  }
+
   box([layer, position]) {
-    const x = this.edge(position);
-    const height = this.data.cell_height;
-    return { x, y: (this.rows - 1 - layer) * height, w: this.edge(position + 1) - x, h: height };
+    const [x, y] = [this.edge(position), this.ledge(this.rows - 1 - layer)];
+    return { x, y, w: this.edge(position + 1) - x, h: this.ledge(this.rows - layer) - y };
   }
 
   cellAt(event) {
     const bounds = this.canvas.getBoundingClientRect();
     const [x, y] = [event.clientX - bounds.left, event.clientY - bounds.top];
-    const row = Math.floor(y / this.data.cell_height);
-    let column = Math.floor(x / this.cellWidth);
-    // Columns are drawn on whole pixels, so a pointer on a seam belongs to what is drawn there.
-    if (x < this.edge(column)) column -= 1;
-    else if (x >= this.edge(column + 1)) column += 1;
+    // A pointer near a seam belongs to the cell that is drawn there, after rounding.
+    const settle = (line, at, begin) => line + (at >= begin(line + 1)) - (at < begin(line));
+    const row = settle(Math.floor(y / this.cellHeight), y, (line) => this.ledge(line));
+    const column = settle(Math.floor(x / this.cellWidth), x, (line) => this.edge(line));
     const inside = row >= 0 && row < this.rows && column >= 0 && column < this.columns;
     return inside ? [this.rows - 1 - row, column] : null;
   }
@@ -201,14 +203,18 @@ class Heatmap {
     if (room === 0) return;
     this.theme = readTheme(this.host);
     this.cellWidth = Math.max(NARROWEST, Math.min(WIDEST, room / this.columns));
-    const gridHeight = this.rows * this.data.cell_height;
-    const width = Math.max(1, Math.floor(this.columns * this.cellWidth));
-    const context = fitCanvas(this.canvas, width, gridHeight + LABELS);
-    context.clearRect(0, 0, width, gridHeight + LABELS);
+    const { height } = this.data;
+    const labels = layLabels(this);
+    // The whole has a fixed height: the grid gets what the token texts leave.
+    this.cellHeight = (height - labels.room) / this.rows;
+    const width = Math.max(1, this.edge(this.columns));
+    const context = fitCanvas(this.canvas, width, height);
+    context.clearRect(0, 0, width, height);
     this.drawCells(context);
     this.drawMarks(context);
-    drawTokens(this, context, gridHeight);
-    drawLayers(this, fitCanvas(this.axis, AXIS, gridHeight + LABELS), gridHeight);
+    this.canvas.dataset.selected = this.choice.value ?? "";
+    drawTokens(this, context, labels);
+    drawLayers(this, fitCanvas(this.axis, AXIS, height));
   }
 
   drawCells(context) {
@@ -246,7 +252,8 @@ class Heatmap {
 }
 
 function brief(value) {
-  return Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(Math.abs(value) >= 10 ? 1 : 2);
+  const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
+  return value.toFixed(digits).replace("-", "−");
 }
 
 export default function (component) {

@@ -31,7 +31,7 @@ _HTML = """
   <div class="hidden live" aria-live="polite"></div>
 </div>
 """
-_HEAD_PX, _LABELS_PX, _SCROLLBAR_PX = 32, 84, 14
+_HEAD_PX, _SCROLLBAR_PX = 32, 14
 _mount = st.components.v2.component(
     "esmc_heatmap",
     html=_HTML,
@@ -68,7 +68,7 @@ def heatmap(
     """
     rows = [[_finite(score) for score in row] for row in scores]
     words, top = _index_tokens(cell_tokens)
-    cell_height = _cell_height(len(rows))
+    height = _canvas_height(len(rows))
     chosen = _mount(
         key=key,
         data={
@@ -81,9 +81,9 @@ def heatmap(
             "unit": unit,
             "title": title,
             "span": _pair(content_span) or [0, 0],
-            "cell_height": cell_height,
+            "height": height,
         },
-        height=_HEAD_PX + cell_height * len(rows) + _LABELS_PX + _SCROLLBAR_PX,
+        height=_HEAD_PX + height + _SCROLLBAR_PX,
         on_pick_change=lambda: _tell(on_pick, st.session_state[key].get("pick")),
     )
     return _cell(chosen.get("pick"))
@@ -108,9 +108,9 @@ def _finite(score: Any) -> float | None:
     return None if score is None or not math.isfinite(score) else float(f"{score:.5g}")
 
 
-def _cell_height(n_layers: int) -> int:
-    """Pixels; about 400 for the whole grid, whatever the number of layers."""
-    return max(11, min(34, 400 // max(1, n_layers)))
+def _canvas_height(n_layers: int) -> int:
+    """Pixels for grid and token texts: rows of 12 to 34, and a grid of about 400 if it can be."""
+    return 88 + n_layers * max(12, min(34, 400 // max(1, n_layers)))
 
 
 def _index_tokens(

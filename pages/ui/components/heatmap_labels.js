@@ -1,35 +1,39 @@
 // The words around the grid of the heatmap: tokens below, layer numbers at the left, the star.
 
 const CLOSEST = 14; // px between two layer numbers
+const MARGIN = 12; // px between the grid and the token texts
+const LONGEST = 76; // px of a text that is written upwards
 
-function drawTokens(map, context, top) {
-  const { theme, data, cellWidth } = map;
+// How the token texts are laid: across where all of them fit, else upwards; and the room they take.
+function layLabels(map) {
+  const context = map.canvas.getContext("2d");
+  context.font = `600 13px ${readTheme(map.host).font}`;
+  const texts = map.data.tokens.map(visibleToken);
+  const longest = Math.max(...texts.map((text) => context.measureText(text).width));
+  const across = longest <= map.cellWidth - 4;
+  return { texts, across, room: MARGIN + (across ? 20 : Math.min(LONGEST, Math.ceil(longest) + 4)) };
+}
+
+function drawTokens(map, context, { texts, across }) {
+  const { theme, data } = map;
   const [from, to] = data.span;
+  const top = map.ledge(map.rows);
   if (to > from) {
     // The line says which tokens are the user's own words.
     context.fillStyle = theme.accent;
     context.fillRect(map.edge(from), top + 4, map.edge(to) - map.edge(from) - 1, 2);
   }
-  const labels = data.tokens.map(visibleToken);
-  context.font = `13px ${theme.font}`;
-  const upright = labels.every((label) => context.measureText(label).width <= cellWidth - 4);
-  labels.forEach((label, position) => {
+  texts.forEach((text, position) => {
     const own = position >= from && position < to;
     const active = [map.hover, map.choice.value].some((cell) => cell?.[1] === position);
-    context.font = `${active ? 700 : 400} 13px ${theme.font}`;
+    context.font = `${active ? 600 : 400} 13px ${theme.font}`;
     context.fillStyle = own || active ? theme.ink : theme.quiet;
-    const centre = (map.edge(position) + map.edge(position + 1)) / 2;
     context.save();
-    context.translate(centre, top + 12);
-    if (upright) {
-      context.textAlign = "center";
-      context.textBaseline = "top";
-    } else {
-      context.rotate(-Math.PI / 2);
-      context.textAlign = "right";
-      context.textBaseline = "middle";
-    }
-    context.fillText(upright ? label : shorten(context, label, LABELS - 18), 0, 0);
+    context.translate((map.edge(position) + map.edge(position + 1)) / 2, top + MARGIN);
+    if (!across) context.rotate(-Math.PI / 2);
+    context.textAlign = across ? "center" : "right";
+    context.textBaseline = across ? "top" : "middle";
+    context.fillText(across ? text : shorten(context, text, LONGEST - 4), 0, 0);
     context.restore();
   });
 }
@@ -41,27 +45,27 @@ function shorten(context, text, room) {
   return `${letters.join("")}…`;
 }
 
-function drawLayers(map, context, height) {
-  const { theme, rows, data } = map;
-  context.clearRect(0, 0, AXIS, height + LABELS);
+function drawLayers(map, context) {
+  const { theme, rows, cellHeight } = map;
+  context.clearRect(0, 0, AXIS, map.data.height);
   context.textAlign = "right";
   context.textBaseline = "middle";
-  const step = Math.ceil(CLOSEST / data.cell_height);
+  const step = Math.ceil(CLOSEST / cellHeight);
   const active = [map.hover, map.choice.value].filter(Boolean).map((cell) => cell[0]);
   const clear = (layer) =>
-    active.every((other) => other === layer || Math.abs(other - layer) * data.cell_height >= CLOSEST);
+    active.every((other) => other === layer || Math.abs(other - layer) * cellHeight >= CLOSEST);
   for (let layer = 0; layer < rows; layer += 1) {
     const chosen = active.includes(layer);
     // Numbers give way to those of the layers in use.
     if (!chosen && (layer % niceStep(step) !== 0 || !clear(layer))) continue;
     context.font = `${chosen ? 700 : 400} 12px ${theme.font}`;
     context.fillStyle = chosen ? theme.ink : theme.quiet;
-    context.fillText(String(layer), AXIS - 8, (rows - layer - 0.5) * data.cell_height);
+    context.fillText(String(layer), AXIS - 8, (rows - layer - 0.5) * cellHeight);
   }
   context.font = `12px ${theme.font}`;
   context.fillStyle = theme.quiet;
   context.textBaseline = "top";
-  context.fillText("layer", AXIS - 8, height + 12);
+  context.fillText("layer", AXIS - 8, map.ledge(rows) + MARGIN);
 }
 
 function niceStep(step) {

@@ -168,7 +168,7 @@ class Scatter {
     const bounds = this.plot.getBoundingClientRect();
     const around = new DOMRect(bounds.left + left - 8, bounds.top + top - 8, 16, 16);
     const c = this.cluster[i];
-    const src = this.data.thumbnail_url.replace("{}", this.thumbnails.get(i));
+    const src = this.data.thumbnail_url.replace("{}", () => this.thumbnails.get(i));
     this.card.show(
       around,
       element("img", { src, alt: "", onerror: (event) => event.target.classList.add("broken") }),

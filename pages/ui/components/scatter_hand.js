@@ -20,8 +20,10 @@ class Hand {
   }
 
   place(event) {
-    const bounds = this.scatter.plot.getBoundingClientRect();
-    return [event.clientX - bounds.left, event.clientY - bounds.top];
+    const { plot } = this.scatter;
+    const bounds = plot.getBoundingClientRect();
+    const { clientLeft, clientTop } = plot; // its border
+    return [event.clientX - bounds.left - clientLeft, event.clientY - bounds.top - clientTop];
   }
 
   down(event) {

@@ -26,8 +26,8 @@ class Toolbar {
     node.replaceChildren(
       element("span", { class: "set" }, ...this.tools),
       element("span", { class: "set" }, ...ZOOMS.map(([name, title]) => button(name, null, title))),
-      this.status,
       this.clear,
+      this.status,
     );
   }
 
