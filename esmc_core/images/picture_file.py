@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from esmc_core.errors import InputError
 from esmc_core.images import limits
@@ -33,6 +33,17 @@ DECODER_ERRORS = (
     struct.error,
     zlib.error,
 )
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes a picture of each EXIF orientation upright."""
 
 _QUARTER_TURNS = (5, 6, 7, 8)
 
@@ -124,23 +135,25 @@ def decode(picture: Image.Image) -> Image.Image:
         flat = to_rgb(picture)
     except DECODER_ERRORS as error:
         raise _damaged(kind, error) from error
-    # The orientation alone: the rest of an EXIF block may be damaged.
+    # ImageOps.exif_transpose would rewrite the whole EXIF block, and fail where it is damaged.
+    turn = _TURNS.get(_orientation(picture))
     flat.info.clear()
-    flat.getexif()[ExifTags.Base.Orientation] = _orientation(picture)
-    ImageOps.exif_transpose(flat, in_place=True)
-    return flat
+    return flat if turn is None else flat.transpose(turn)
 
 
 def to_rgb(picture: Image.Image) -> Image.Image:
-    """Any mode to 8-bit RGB: deep greys scaled, transparency laid on white."""
+    """Any mode to 8-bit RGB: deep greys scaled, transparency laid on white.
+
+    Large pictures are not copied where that can be avoided.
+    """
     if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
         return Image.fromarray(_grey_bytes(picture)).convert("RGB")
     if picture.has_transparency_data:
-        layers = picture.convert("RGBA")
+        layers = picture if picture.mode == "RGBA" else picture.convert("RGBA")
         flat = Image.new("RGB", picture.size, "white")
-        flat.paste(layers, mask=layers.getchannel("A"))
+        flat.paste(layers, mask=layers)
         return flat
-    return picture.convert("RGB")
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
 def _grey_bytes(picture: Image.Image) -> np.ndarray:
