@@ -67,11 +67,12 @@ def dominant_tokens(
     merged = merge_columns(distributions, token_texts)
     n_clusters = int(labels.max(initial=-1)) + 1
     sizes = np.bincount(labels, minlength=n_clusters)
+    best = merged.tokens[:, 0].copy()
     means = _cluster_means(merged.to_csr(), labels, sizes)
     overall = sizes @ means / max(sizes.sum(), 1)
     found = []
     for cluster in range(n_clusters):
-        tops = merged.tokens[labels == cluster, 0]
+        tops = best[labels == cluster]
         ranked = _rank(means[cluster], overall, n_tokens=4 * n_tokens + 20)
         tokens = [
             show(token, float(means[cluster, token]), weight, float((tops == token).mean()))
@@ -107,18 +108,47 @@ def cluster_names(dominant: Sequence[Sequence[DominantToken]]) -> list[str]:
     return names
 
 
-def top_token_texts(
+def top_tokens(
     distributions: Distributions, token_texts: TokenTexts, *, n_tokens: int = 5
-) -> list[str]:
-    """For each image its most probable tokens as "red 0.81; maroon 0.07", variants merged."""
+) -> list[list[tuple[str, float]]]:
+    """For each image its most probable (text, probability), spelling variants merged."""
     show = _shower(distributions, token_texts)
     merged = merge_columns(distributions, token_texts)
     tokens, probabilities = merged.tokens[:, :n_tokens], merged.probabilities[:, :n_tokens]
     texts = {int(token): show(int(token), 0.0, 0.0, 0.0).text for token in np.unique(tokens)}
     return [
-        "; ".join(f"{texts[int(t)]} {p:.2f}" for t, p in zip(*row, strict=True) if p > 0)
+        [(texts[int(t)], float(p)) for t, p in zip(*row, strict=True) if p > 0]
         for row in zip(tokens, probabilities, strict=True)
     ]
+
+
+def top_token_texts(
+    distributions: Distributions, token_texts: TokenTexts, *, n_tokens: int = 5
+) -> list[str]:
+    """For each image its most probable tokens as "red 0.81; maroon 0.07"."""
+    rows = top_tokens(distributions, token_texts, n_tokens=n_tokens)
+    return ["; ".join(f"{text} {share:.2f}" for text, share in row) for row in rows]
+
+
+def mean_tokens(
+    distributions: Distributions, token_texts: TokenTexts, *, n_tokens: int = 5
+) -> list[tuple[str, float]]:
+    """The (text, mean probability) that are most probable over all images.
+
+    Spelling variants are added up among the likeliest tokens only, which is what makes this
+    quick enough for every cell of a heatmap.
+    """
+    tokens, columns = np.unique(distributions.tokens, return_inverse=True)
+    sums = np.bincount(columns.ravel(), weights=distributions.probabilities.ravel())
+    likeliest = np.argsort(-sums, kind="stable")[: 6 * n_tokens]
+    means: dict[str, float] = {}
+    shown: dict[str, str] = {}
+    for text, total in zip(token_texts(tokens[likeliest].tolist()), sums[likeliest], strict=True):
+        word = canonical_text(text)
+        shown.setdefault(word, plain_text(text) or text.strip() or "␣")
+        means[word] = means.get(word, 0.0) + float(total) / max(distributions.n_images, 1)
+    ranked = sorted(means, key=lambda word: -means[word])[:n_tokens]
+    return [(shown[word], means[word]) for word in ranked]
 
 
 def _other_name(tokens: Sequence[DominantToken], taken: set[str], fallback: str) -> str:

@@ -28,7 +28,8 @@ def vocabulary_rows(
     """
     if settings.merge_spelling:
         distributions = merge_columns(distributions, token_texts)
-    matrix = distributions.to_csr()
+    # A copy: to_csr sorts the arrays it is given, and these may be the caller's.
+    matrix = distributions.take(np.arange(distributions.n_images)).to_csr()
     return matrix.sqrt() if settings.geometry == "hellinger" else matrix
 
 
