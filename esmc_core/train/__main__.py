@@ -1,0 +1,76 @@
+"""Command line: `python -m esmc_core.train --data DIR --out RUN_DIR`, `… export`, `… samples`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from esmc_core.errors import EsmcError
+
+
+def parse_train(words: list[str]) -> argparse.Namespace:
+    """The options of a training."""
+    parser = argparse.ArgumentParser("python -m esmc_core.train", description="Train the model.")
+    parser.add_argument("--data", type=Path, required=True, help="folder of training tars")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--avoid", type=Path, help="folder of pictures to keep out")
+    parser.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
+    parser.add_argument("--minutes", type=float, default=60.0, help="0: no limit by time")
+    parser.add_argument("--steps", type=int, default=0, help="0: no limit by steps")
+    parser.add_argument("--batch", type=int, default=48)
+    parser.add_argument("--learning-rate", type=float, default=1.5e-3)
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--still-lifes", type=int, default=3000, help="rendered pictures")
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args(words)
+
+
+def run_train(words: list[str]) -> None:
+    """Train, in one process or in several."""
+    from esmc_core.train.launch import launch
+
+    launch(parse_train(words))
+
+
+def run_export(words: list[str]) -> None:
+    """Write a run's averaged weights as a stock model folder."""
+    parser = argparse.ArgumentParser("python -m esmc_core.train export")
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args(words)
+    from esmc_core.train.export import export_run
+
+    export_run(options.run, options.out)
+
+
+def run_samples(words: list[str]) -> None:
+    """Render the sample collection."""
+    parser = argparse.ArgumentParser("python -m esmc_core.train samples")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--number", type=int, default=96)
+    parser.add_argument("--side", type=int, default=256)
+    parser.add_argument("--seed", type=int, default=7)
+    options = parser.parse_args(words)
+    from esmc_core.train.samples import write_samples
+
+    write_samples(options.out, n=options.number, side=options.side, seed=options.seed)
+
+
+def main(words: list[str]) -> int:
+    """Run one command; 0 on success, 1 with one clear line, 2 for wrong usage."""
+    commands = {"export": run_export, "samples": run_samples}
+    try:
+        if words and words[0] in commands:
+            commands[words[0]](words[1:])
+        else:
+            run_train(words)
+    except EsmcError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,295 @@
+"""One step's batch: draw pictures, change them, ask questions, pack them for the model."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from esmc_core.train import augment, questions
+from esmc_core.train.architecture import GRID, Packed
+from esmc_core.train.colours import PROTOTYPES
+from esmc_core.train.data import Dataset, Record
+from esmc_core.train.questions import Question
+from esmc_core.train.sources import PHOTOGRAPHS, WEIGHTS
+from esmc_core.train.tokenizer import EOS, IMAGE, PROMPT, answer_id, special_id
+
+N_WORDS = 4  # words that an answer may be spread over
+END_WEIGHT = 0.3  # the question's last word foretells the answer too, before the template's end
+ATTRIBUTE_INDEX = {name: i for i, name in enumerate([*questions.ATTRIBUTES, questions.UNKNOWN])}
+UPRIGHT_SETS = {"car_colours", "scenes", "weather", "animals", "fashion", "cifar10_train"}
+LEAST_CROP = {"cards": 0.85, "still_lifes": 0.8, "fashion": 0.7}  # labels that a crop would hide
+PAINTS = [name for name in PROTOTYPES if name != "beige"]
+GENERIC = ["object", "thing"]
+
+
+@dataclass
+class Reads:
+    """What the next tokens should be.
+
+    Args:
+        ids, weights: (n_reads, N_WORDS) target words and their shares.
+        importance: (n_reads,) weight in the loss.
+        row, attribute: (n_questions,) the picture and attribute of each question, for the
+            throw-away head; its targets are the first reads of the questions.
+        first: (n_questions,) index of each question's main read.
+    """
+
+    ids: Tensor
+    weights: Tensor
+    importance: Tensor
+    row: Tensor
+    attribute: Tensor
+    first: Tensor
+
+
+@dataclass
+class Packer:
+    """Tokenizes questions and lays them out behind their picture."""
+
+    tokenizer: Tokenizer
+    _cache: dict[str, list[int]] = field(default_factory=dict)
+
+    def prefix(self) -> list[int]:
+        """Tokens up to the question: bos, `USER:`, the image tokens, a line's end."""
+        text = PROMPT.split("{question}")[0].replace(IMAGE, IMAGE * (GRID * GRID))
+        return self.tokenizer.encode(text).ids
+
+    def branch(self, text: str) -> tuple[list[int], int]:
+        """Tokens of question and template, and where the question's last token is."""
+        if text not in self._cache:
+            full = self.tokenizer.encode("\n" + text + " ASSISTANT:", add_special_tokens=False).ids
+            self._cache[text] = full[1:]  # without the line's end, which is in the prefix
+        ids = self._cache[text]
+        return ids, len(ids) - 3
+
+    def pack(
+        self, asked: list[list[Question]], *, with_end: list[list[bool]] | None = None
+    ) -> tuple[Packed, Reads]:
+        """Lay out the questions of each picture.
+
+        Args:
+            asked: (n_images) lists of questions.
+            with_end: whether the answer and the end of sequence are trained, too.
+        """
+        prefix = self.prefix()
+        rows, reads = [], _ReadList()
+        eos = special_id(self.tokenizer, EOS)
+        for r, row in enumerate(asked):
+            ids, positions, branch = list(prefix), list(range(len(prefix))), [0] * len(prefix)
+            for q, question in enumerate(row):
+                tokens, last = self.branch(question.text)
+                start = len(ids)
+                target = self.targets(question)
+                reads.add(r, start + len(tokens) - 1, target, 1.0)
+                reads.ask(r, ATTRIBUTE_INDEX[question.attribute])
+                reads.add(r, start + last, target, END_WEIGHT)
+                if with_end and with_end[r][q]:
+                    tokens = [*tokens, target[0][0]]
+                    reads.add(r, start + len(tokens) - 1, ([eos], [1.0]), 0.2)
+                ids += tokens
+                positions += range(len(prefix), len(prefix) + len(tokens))
+                branch += [q + 1] * len(tokens)
+            rows.append((ids, positions, branch))
+        return reads.finish(rows)
+
+    def targets(self, question: Question) -> tuple[list[int], list[float]]:
+        """Token ids and weights of a question's answer."""
+        ids = [answer_id(self.tokenizer, word) for word in question.answer]
+        return ids, list(question.answer.values())
+
+
+class _ReadList:
+    """Collects reads while rows are laid out."""
+
+    def __init__(self) -> None:
+        self.rows: list[int] = []
+        self.columns: list[int] = []
+        self.targets: list[tuple[list[int], list[float]]] = []
+        self.importance: list[float] = []
+        self.asked: list[tuple[int, int, int]] = []
+
+    def add(
+        self, row: int, column: int, target: tuple[list[int], list[float]], importance: float
+    ) -> None:
+        self.rows.append(row)
+        self.columns.append(column)
+        self.targets.append(target)
+        self.importance.append(importance)
+
+    def ask(self, row: int, attribute: int) -> None:
+        self.asked.append((row, attribute, len(self.rows) - 1))
+
+    def finish(self, rows: list[tuple[list[int], list[int], list[int]]]) -> tuple[Packed, Reads]:
+        length = max(len(ids) for ids, _, _ in rows)
+
+        def padded(part: int, value: int) -> Tensor:
+            return torch.tensor([r[part] + [value] * (length - len(r[part])) for r in rows])
+
+        packed = Packed(
+            padded(0, 0),
+            padded(1, 0),
+            padded(2, -1),
+            torch.tensor(self.rows),
+            torch.tensor(self.columns),
+        )
+        ids = torch.zeros(len(self.targets), N_WORDS, dtype=torch.long)
+        weights = torch.zeros(len(self.targets), N_WORDS)
+        for i, (words, shares) in enumerate(self.targets):
+            ids[i, : len(words)] = torch.tensor(words)
+            weights[i, : len(words)] = torch.tensor(shares)
+        row, attribute, first = torch.tensor(self.asked).T
+        return packed, Reads(ids, weights, torch.tensor(self.importance), row, attribute, first)
+
+
+@dataclass
+class Draw:
+    """One picture of a batch on its way.
+
+    Args:
+        index: row in the pictures.
+        record: its record.
+        labels: its labels after the changes.
+        recolour: (3,) in [0, 1], the product's new colour.
+        turns: quarter turns.
+        gray: shown without colour.
+        pasted: put on a background.
+        ground: a plain background's colour, None for a photograph.
+    """
+
+    index: int
+    record: Record
+    labels: dict[str, str]
+    recolour: tuple[float, float, float] | None = None
+    turns: int = 0
+    gray: bool = False
+    pasted: bool = False
+    ground: tuple[float, float, float] | None = None
+
+
+class BatchMaker:
+    """Draws training batches; the same seed, step and rank give the same batch."""
+
+    def __init__(
+        self, data: Dataset, tokenizer: Tokenizer, *, seed: int, n_questions: int = 3
+    ) -> None:
+        self.data, self.packer = data, Packer(tokenizer)
+        self.seed, self.n_questions = seed, n_questions
+        self.ranges = augment.Ranges()
+        self.rows: dict[str, list[int]] = {}
+        for i, record in enumerate(data.records):
+            if not record.validation:
+                self.rows.setdefault(record.source, []).append(i)
+                if record.cut_out >= 0:
+                    self.rows.setdefault("cutouts", []).append(i)
+        self.grounds = [i for s in PHOTOGRAPHS for i in self.rows.get(s, [])]
+        self.sources = list(self.rows)
+        self.weights = [WEIGHTS.get(s, 0.02) for s in self.sources]
+
+    def make(self, step: int, *, rank: int, n_images: int) -> tuple[Tensor, Packed, Reads]:
+        """The batch of one step: pixel values (n_images, 3, s, s), packed questions, targets."""
+        rng = random.Random(f"{self.seed}/{step}/{rank}")
+        generator = torch.Generator().manual_seed(rng.getrandbits(60))
+        draws = [self.draw(rng) for _ in range(n_images)]
+        pictures = self.show(draws, rng, generator)
+        for draw, name in zip(draws, augment.luma_name(pictures), strict=True):
+            if name and rng.random() < 0.4:
+                draw.labels["brightness"] = name
+        asked = [self.ask(draw, rng) for draw in draws]
+        ends = [[rng.random() < 0.12 for _ in row] for row in asked]
+        packed, reads = self.packer.pack(asked, with_end=ends)
+        return augment.normalise(pictures), packed, reads
+
+    def draw(self, rng: random.Random) -> Draw:
+        """Draw a picture and decide what happens to it."""
+        source = rng.choices(self.sources, self.weights)[0]
+        index = rng.choice(self.rows[source])
+        record = self.data.records[index]
+        draw = Draw(index, record, dict(record.labels))
+        if source == "cutouts":
+            self._decide_paste(draw, rng)
+        elif rng.random() < self.ranges.gray_share and record.source != "still_lifes":
+            draw.gray = True
+            draw.labels = {k: v for k, v in draw.labels.items() if k not in ("color", "background")}
+        if record.source in UPRIGHT_SETS and not draw.pasted:
+            if rng.random() < self.ranges.turned_share:
+                draw.turns = rng.randrange(1, 4)
+            if draw.turns or rng.random() < self.ranges.turned_share:
+                draw.labels["orientation"] = augment.TURN_NAMES[draw.turns]
+        return draw
+
+    def _decide_paste(self, draw: Draw, rng: random.Random) -> None:
+        draw.pasted = True
+        draw.labels.pop("background", None)
+        if rng.random() < 0.6:
+            name, draw.recolour = random_colour(rng)
+            draw.labels["color"] = name
+        if rng.random() < 0.3 or not self.grounds:
+            name, draw.ground = random_colour(rng)
+            draw.labels["background"] = name
+
+    def show(self, draws: list[Draw], rng: random.Random, generator: torch.Generator) -> Tensor:
+        """Make the pictures: (n_images, 3, IMAGE_SIZE, IMAGE_SIZE) in [0, 1]."""
+        stored = augment.to_unit(torch.from_numpy(self.data.pictures[[d.index for d in draws]]))
+        least = torch.tensor([LEAST_CROP.get(d.record.source, 0.0) for d in draws])
+        affine = augment.draw_affine(
+            len(draws), ranges=self.ranges, generator=generator, least=least
+        )
+        pictures = augment.warp(stored, affine)
+        pasted = [i for i, d in enumerate(draws) if d.pasted]
+        if pasted:
+            some = [draws[i] for i in pasted]
+            pictures[pasted] = self._paste(some, stored[pasted], rng, generator)
+        gray = [i for i, d in enumerate(draws) if d.gray]
+        pictures[gray] = pictures[gray].mean(1, keepdim=True).expand(-1, 3, -1, -1)
+        turned = [i for i, d in enumerate(draws) if d.turns]
+        if turned:
+            pictures[turned] = augment.quarter_turns(
+                pictures[turned], [draws[i].turns for i in turned]
+            )
+        return augment.jitter(pictures, ranges=self.ranges, generator=generator)
+
+    def _paste(
+        self, draws: list[Draw], products: Tensor, rng: random.Random, generator: torch.Generator
+    ) -> Tensor:
+        n = len(draws)
+        rows = [rng.choice(self.grounds) if self.grounds else draws[0].index for _ in range(n)]
+        photographs = augment.to_unit(torch.from_numpy(self.data.pictures[rows]))
+        affine = augment.draw_affine(n, ranges=self.ranges, generator=generator)
+        grounds = augment.warp(photographs, affine)
+        products = products.clone()
+        for i, draw in enumerate(draws):
+            if draw.ground:
+                plain = torch.tensor(draw.ground)[:, None, None]
+                grounds[i] = plain * (0.75 + 0.5 * grounds[i].mean(0)).clamp(0.85, 1.1)
+            if draw.recolour:
+                colour = torch.tensor([draw.recolour])
+                products[i] = augment.tint(products[i : i + 1], colour)[0]
+        masks = torch.from_numpy(np.stack([self.data.masks[d.record.cut_out] for d in draws]))
+        return augment.paste(products, masks[:, None].float() / 255, grounds, generator)
+
+    def ask(self, draw: Draw, rng: random.Random) -> list[Question]:
+        """A picture's questions, at least one of them answerable where it has a label."""
+        nouns = draw.record.nouns + (GENERIC if rng.random() < 0.3 else [])
+        asked = []
+        for i in range(self.n_questions):
+            known = draw.labels and (i == 0 or rng.random() < 0.85)
+            asked.append(
+                questions.ask_known(draw.labels, nouns, rng)
+                if known
+                else questions.ask_unknown(nouns, rng)
+            )
+        return asked
+
+
+def random_colour(rng: random.Random) -> tuple[str, tuple[float, float, float]]:
+    """A colour's name and an sRGB value near one of its prototypes."""
+    name = rng.choice(PAINTS)
+    red, green, blue = (
+        min(max(c + rng.uniform(-10, 10), 0), 255) / 255 for c in rng.choice(PROTOTYPES[name])
+    )
+    return name, (red, green, blue)

@@ -1,0 +1,255 @@
+"""The training loop: resumable, averaged weights, one or several processes."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from esmc_core.train import validation
+from esmc_core.train.architecture import AnswerHead, Shape, build_model, packed_forward
+from esmc_core.train.batches import ATTRIBUTE_INDEX, BatchMaker, Reads
+from esmc_core.train.data import Dataset
+from esmc_core.train.tokenizer import IMAGE, PAD, answer_id, special_id
+from esmc_core.train.vocabulary import answer_words
+
+CHECKPOINT = "checkpoint.pt"
+LOG = "log.jsonl"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run is made of; saved with its checkpoints.
+
+    Args:
+        minutes: length of the run in wall-clock minutes over all its parts, 0 for none.
+        steps: length of the run in steps, 0 for none; the shorter of the two counts.
+        batch: pictures a step, over all processes.
+        hold: share of the run after which the learning rate falls to zero.
+    """
+
+    minutes: float = 60.0
+    steps: int = 0
+    batch: int = 48
+    learning_rate: float = 1.5e-3
+    warm_up: int = 200
+    hold: float = 0.4
+    weight_decay: float = 0.05
+    ema: float = 0.998
+    head_weight: float = 0.3
+    n_questions: int = 3
+    seed: int = 0
+    device: str = "cpu"
+    processes: int = 1
+    save_every_s: float = 240.0
+    log_every: int = 50
+    shape: Shape = field(default_factory=Shape)
+
+
+class Run:
+    """A model in training, with everything that a checkpoint holds."""
+
+    def __init__(self, settings: Settings, data: Dataset, tokenizer: Tokenizer) -> None:
+        torch.manual_seed(settings.seed)
+        self.settings, self.data, self.tokenizer = settings, data, tokenizer
+        self.device = torch.device(settings.device)
+        self.model = build_model(
+            settings.shape,
+            image_token_id=special_id(tokenizer, IMAGE),
+            pad_token_id=special_id(tokenizer, PAD),
+        ).to(self.device)
+        # The plain form is twice as fast as the fused one on a CPU's short sequences.
+        self.model.set_attn_implementation("eager")
+        words = answer_words(data.records)
+        self.answer_index = torch.zeros(settings.shape.n_vocab, dtype=torch.long)
+        self.answer_index[[answer_id(tokenizer, w) for w in words]] = torch.arange(len(words))
+        self.head = AnswerHead(settings.shape.d_model, len(ATTRIBUTE_INDEX), len(words))
+        self.head.to(self.device)
+        self.average = [p.detach().clone() for p in self.model.parameters()]
+        self.optimizer = torch.optim.AdamW(self._groups(), lr=1.0, betas=(0.9, 0.97), eps=1e-8)
+        self.batches = BatchMaker(
+            data, tokenizer, seed=settings.seed, n_questions=settings.n_questions
+        )
+        self.step, self.elapsed_s = 0, 0.0
+
+    def _groups(self) -> list[dict[str, Any]]:
+        parameters = [*self.model.parameters(), *self.head.parameters()]
+        matrices = [p for p in parameters if p.ndim > 1]
+        others = [p for p in parameters if p.ndim <= 1]
+        decay = self.settings.weight_decay
+        return [
+            {"params": matrices, "weight_decay": decay},
+            {"params": others, "weight_decay": 0.0},
+        ]
+
+    def progress(self) -> float:
+        """Share of the run that is done, in [0, 1]."""
+        s = self.settings
+        by_time = self.elapsed_s / (60 * s.minutes) if s.minutes else 0.0
+        by_steps = self.step / s.steps if s.steps else 0.0
+        return min(1.0, max(by_time, by_steps))
+
+    def learning_rate(self) -> float:
+        """Warm-up by steps, constant, then a cosine to zero at the end of the run."""
+        s = self.settings
+        late = max(0.0, (self.progress() - s.hold) / (1 - s.hold))
+        fall = 0.5 * (1 + math.cos(math.pi * late))
+        return s.learning_rate * min(1.0, (self.step + 1) / s.warm_up) * fall
+
+    def train_step(self, *, rank: int = 0) -> float:
+        """One step of optimisation; returns the loss of this process."""
+        s = self.settings
+        n_images = s.batch // s.processes
+        pixels, packed, reads = self.batches.make(self.step, rank=rank, n_images=n_images)
+        torch.manual_seed(s.seed * 1_000_003 + self.step * 64 + rank)  # for drop path
+        self.model.train()
+        with torch.autocast(self.device.type, torch.bfloat16):
+            logits, features = packed_forward(
+                self.model, pixels.to(self.device), packed.to(self.device)
+            )
+            of_attribute = self.head(features)
+        loss = self._loss(logits.float(), of_attribute.float(), reads)
+        self.optimizer.zero_grad(set_to_none=False)
+        loss.backward()
+        if s.processes > 1:
+            sum_gradients([*self.model.parameters(), *self.head.parameters()], s.processes)
+        nn.utils.clip_grad_norm_([*self.model.parameters(), *self.head.parameters()], 1.0)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate()
+        self.optimizer.step()
+        self.step += 1
+        self._update_average()
+        return float(loss.detach())
+
+    def _loss(self, logits: Tensor, of_attribute: Tensor, reads: Reads) -> Tensor:
+        device = self.device
+        ids, weights = reads.ids.to(device), reads.weights.to(device)
+        importance = reads.importance.to(device)
+        per_read = soft_cross_entropy(logits, ids, weights)
+        main = (per_read * importance).sum() / importance.sum()
+        words = of_attribute[reads.row.to(device), reads.attribute.to(device)]
+        first = reads.first.to(device)
+        short = self.answer_index[reads.ids].to(device)
+        head = soft_cross_entropy(words, short[first], weights[first]).mean()
+        return main + self.settings.head_weight * head
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        decay = min(self.settings.ema, (1 + self.step) / (10 + self.step))
+        current = [p.detach() for p in self.model.parameters()]
+        torch._foreach_lerp_(self.average, current, 1 - decay)
+
+    def averaged_model(self) -> Any:
+        """A copy of the model with the averaged weights, in evaluation mode."""
+        model = build_model(
+            self.settings.shape,
+            image_token_id=self.model.config.image_token_id,
+            pad_token_id=self.model.config.pad_token_id,
+        )
+        with torch.no_grad():
+            for target, value in zip(model.parameters(), self.average, strict=True):
+                target.copy_(value)
+        return model.eval()
+
+    def save(self, folder: Path) -> None:
+        """Write the checkpoint; the old one stays until the new one is whole."""
+        state = {
+            "settings": asdict(self.settings),
+            "model": self.model.state_dict(),
+            "head": self.head.state_dict(),
+            "average": self.average,
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "elapsed_s": self.elapsed_s,
+        }
+        torch.save(state, folder / (CHECKPOINT + ".new"))
+        os.replace(folder / (CHECKPOINT + ".new"), folder / CHECKPOINT)
+
+    def load(self, folder: Path) -> None:
+        """Go on from a checkpoint."""
+        state = torch.load(folder / CHECKPOINT, map_location=self.device, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.head.load_state_dict(state["head"])
+        self.average = state["average"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.elapsed_s = state["step"], state["elapsed_s"]
+
+
+def soft_cross_entropy(logits: Tensor, ids: Tensor, weights: Tensor) -> Tensor:
+    """(n,) cross-entropy of (n, n_vocab) logits against a few weighted words, (n, n_words)."""
+    return -(logits.log_softmax(-1).gather(1, ids) * weights).sum(1)
+
+
+def sum_gradients(parameters: list[nn.Parameter], n_processes: int) -> None:
+    """Average the gradients of all processes, in one message."""
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    flat = torch.cat([g.reshape(-1) for g in gradients])
+    torch.distributed.all_reduce(flat)
+    flat /= n_processes
+    start = 0
+    for gradient in gradients:
+        gradient.copy_(flat[start : start + gradient.numel()].view_as(gradient))
+        start += gradient.numel()
+
+
+def log_line(folder: Path, **values: Any) -> None:
+    """Append one JSON line to the run's log."""
+    with (folder / LOG).open("a") as handle:
+        handle.write(json.dumps(values) + "\n")
+
+
+def everybody_done(done: bool, n_processes: int) -> bool:
+    """The first process's clock decides for all."""
+    if n_processes == 1:
+        return done
+    flag = torch.tensor([float(done)])
+    torch.distributed.broadcast(flag, 0)
+    return bool(flag.item())
+
+
+def train(run: Run, folder: Path, *, rank: int = 0) -> None:
+    """Train until the run's time or steps are up; save and validate on the way.
+
+    Args:
+        run: as new, or loaded from a checkpoint.
+        folder: where log and checkpoint go; the first process writes.
+    """
+    s = run.settings
+    last_save = last_log = time.monotonic()
+    losses: list[float] = []
+    while not everybody_done(run.progress() >= 1, s.processes):
+        started = time.monotonic()
+        losses.append(run.train_step(rank=rank))
+        run.elapsed_s += time.monotonic() - started
+        if rank == 0 and run.step % s.log_every == 0:
+            speed = s.batch * len(losses) / (time.monotonic() - last_log)
+            log_line(
+                folder,
+                step=run.step,
+                minutes=round(run.elapsed_s / 60, 2),
+                loss=round(sum(losses) / len(losses), 4),
+                rate=round(run.learning_rate(), 6),
+                pictures_per_s=round(speed, 1),
+            )
+            last_log = time.monotonic()
+            losses.clear()
+        if rank == 0 and time.monotonic() - last_save > s.save_every_s:
+            finish_part(run, folder)
+            last_save = last_log = time.monotonic()
+    if rank == 0:
+        finish_part(run, folder)
+
+
+def finish_part(run: Run, folder: Path) -> None:
+    """Save a checkpoint and log the averaged weights' validation accuracies."""
+    run.save(folder)
+    scores = validation.measure(run.averaged_model(), run.data, run.tokenizer)
+    log_line(folder, step=run.step, minutes=round(run.elapsed_s / 60, 2), validation=scores)

@@ -1,0 +1,92 @@
+"""A small byte-level BPE: every label and template word is one token, any text tokenizes."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+
+BOS, EOS, PAD, IMAGE = "<s>", "</s>", "<pad>", "<image>"
+SPECIAL_TOKENS = [PAD, BOS, EOS, IMAGE]
+PROMPT = "USER: <image>\n{question} ASSISTANT:"
+CHAT_TEMPLATE = (
+    "{% for message in messages %}{{ message['role'].upper() + ': ' }}"
+    "{% if message['content'] is string %}{{ message['content'] + ' ' }}{% else %}"
+    "{% for part in message['content'] if part['type'] == 'image' %}{{ '<image>\\n' }}{% endfor %}"
+    "{% for part in message['content'] if part['type'] == 'text' %}{{ part['text'] + ' ' }}"
+    "{% endfor %}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
+)
+
+
+def train_tokenizer(words: Iterable[str], texts: Iterable[str], *, n_vocab: int) -> Tokenizer:
+    """Train the tokenizer.
+
+    Args:
+        words: words that have to be one token, with and without a space before them.
+        texts: other text (captions, questions) that fills the rest of the vocabulary.
+        n_vocab: size of the vocabulary, special tokens included.
+    """
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=n_vocab,
+        special_tokens=SPECIAL_TOKENS,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    wanted = sorted({w for word in words for w in (word, word.capitalize())})
+    lines = [f"{word}\n {word}" for word in wanted for _ in range(3000)]
+    lines += ["USER: \n ASSISTANT:"] * 3000
+    tokenizer.train_from_iterator([*lines, *texts], trainer)
+    bos = (BOS, tokenizer.token_to_id(BOS))
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{BOS} $A", pair=f"{BOS} $A $B", special_tokens=[bos]
+    )
+    return tokenizer
+
+
+def split_words(texts: Iterable[str]) -> set[str]:
+    """The lower-case words in some texts."""
+    return {w for text in texts for w in re.findall(r"[a-z]+", text.lower())}
+
+
+def answer_id(tokenizer: Tokenizer, word: str) -> int:
+    """Token id of " word"; raises KeyError where it is not a single token."""
+    ids = tokenizer.encode(" " + word, add_special_tokens=False).ids
+    if len(ids) != 1:
+        raise KeyError(word)
+    return ids[0]
+
+
+def special_id(tokenizer: Tokenizer, token: str) -> int:
+    """Token id of a special token; raises KeyError where the tokenizer lacks it."""
+    number = tokenizer.token_to_id(token)
+    if number is None:
+        raise KeyError(token)
+    return number
+
+
+def sample_lines(lines: list[str], n: int, *, seed: int) -> list[str]:
+    """A seeded sample of at most n lines."""
+    return random.Random(seed).sample(lines, min(n, len(lines)))
+
+
+def fast_tokenizer(tokenizer: Tokenizer) -> Any:
+    """Wrap as a stock `PreTrainedTokenizerFast` with the chat template of LLaVA-1.5."""
+    from transformers import PreTrainedTokenizerFast
+
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token=BOS,
+        eos_token=EOS,
+        pad_token=PAD,
+        extra_special_tokens={"image_token": IMAGE},
+        chat_template=CHAT_TEMPLATE,
+        padding_side="right",
+        clean_up_tokenization_spaces=False,
+        model_max_length=2048,
+    )
