@@ -33,14 +33,14 @@ class Config:
             image_roots=tuple(Path(root).expanduser().resolve() for root in roots if root),
         )
 
-    def allowed_folder(self, path: str | Path) -> Path:
-        """Resolve `path`; raise InputError unless it is a folder under an image root."""
+    def allowed_path(self, path: str | Path) -> Path:
+        """Resolve `path`; raise InputError unless it exists under an image root."""
         resolved = Path(path).expanduser().resolve()
         if not any(resolved.is_relative_to(root) for root in self.image_roots):
             raise InputError(
-                f"The folder {resolved} may not be opened from the app.",
-                "Ask whoever started the app to list it in ESMC_IMAGE_ROOTS.",
+                f"{resolved} may not be opened from the app.",
+                "Whoever starts the app can list its folder in ESMC_IMAGE_ROOTS.",
             )
-        if not resolved.is_dir():
-            raise InputError(f"There is no folder {resolved}.", "Check the path.")
+        if not resolved.exists():
+            raise InputError(f"There is no {resolved}.", "Check the path.")
         return resolved

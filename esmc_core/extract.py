@@ -11,7 +11,7 @@ from PIL import Image
 
 from esmc_core.errors import Cancelled
 from esmc_core.lens import TOP_K, read_lens
-from esmc_core.lens_store import LensStore, PassSpec
+from esmc_core.lens_store import LensStore, PassSpec, hidden_path
 from esmc_core.models.model import Lens, VisionLanguageModel
 
 Progress = Callable[[int, int], None]
@@ -99,7 +99,7 @@ def run_hidden_pass(
         (n_images, d_model) float32; at the last layer after the final norm, as
         `hidden_states` of transformers has it.
     """
-    path = store.folder / f"hidden_{layer}_{position}.npy"
+    path = hidden_path(store, layer, position)
     if path.exists():
         return np.load(path, allow_pickle=False).astype(np.float32)
     spec = store.spec

@@ -24,6 +24,8 @@ class Job:
         key: what the work is; the same key is never run twice at a time.
         title: what the user reads.
         done, total: units finished and in all; total 0 means not known yet.
+        stage: what it is at, in words.
+        partial: what the page may use before the end; the function sets it.
         result: what the function returned, once the state is "done".
         error: what went wrong, once the state is "failed".
     """
@@ -33,6 +35,8 @@ class Job:
     state: State = "queued"
     done: int = 0
     total: int = 0
+    stage: str = ""
+    partial: Any = None
     result: Any = None
     error: EsmcError | None = None
     started_s: float = 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,11 +82,17 @@ class LensStore:
         self.order = np.random.default_rng(0).permutation(spec.n_images)
 
     @classmethod
-    def create(cls, passes: Path, spec: PassSpec) -> LensStore:
-        """Open the pass under `passes`, new or as an earlier run left it."""
+    def create(cls, passes: Path, spec: PassSpec, vocabulary: Sequence[str]) -> LensStore:
+        """Open the pass under `passes`, new or as an earlier run left it.
+
+        Args:
+            vocabulary: (n_vocab,) the tokens' texts, kept so that clusters can be named
+                without the model.
+        """
         folder = passes / spec.key
         if (folder / "pass.json").exists():
             return cls.open(folder)
+        write_json(folder / "vocabulary.json", list(vocabulary))
         write_json(folder / "pass.json", asdict(spec))
         return cls(folder, spec)
 
@@ -118,6 +125,15 @@ class LensStore:
     def is_complete(self) -> bool:
         return self.n_done == self.spec.n_images
 
+    @cached_property
+    def vocabulary(self) -> list[str]:
+        """(n_vocab,) the tokens' texts with their word markers."""
+        return read_json(self.folder / "vocabulary.json")
+
+    def token_texts(self, token_ids: Sequence[int]) -> list[str]:
+        """The texts of some tokens."""
+        return [self.vocabulary[int(token)] for token in token_ids]
+
     def write(
         self, images: Sequence[int] | np.ndarray, tokens: np.ndarray, probabilities: np.ndarray
     ) -> None:
@@ -148,6 +164,11 @@ class LensStore:
             probabilities=self._probabilities[layer, position, rows].astype(np.float32),
             n_vocab=self.spec.n_vocab,
         )
+
+
+def hidden_path(store: LensStore, layer: int, position: int) -> Path:
+    """Where the hidden states of one cell are kept, once a pass has computed them."""
+    return store.folder / f"hidden_{layer}_{position}.npy"
 
 
 def _memory_map(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap:

@@ -93,7 +93,7 @@ def load_model(
     options: dict[str, Any] = {"local_files_only": isinstance(source, Path)}
     try:
         processor = family.load_processor(source, **options)
-        network = family.load_model(source, dtype=dtype, use_safetensors=True, **options)
+        network: Any = family.load_model(source, dtype=dtype, use_safetensors=True, **options)
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
         raise ModelError(
             f"The model {name} cannot be loaded: {_first_line(error)}",

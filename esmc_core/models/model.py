@@ -59,7 +59,7 @@ class VisionLanguageModel:
         text_config = family.text_config(network.config)
         self.n_layers = len(family.layers(network))
         self.d_model = int(text_config.hidden_size)
-        self.n_vocab = int(family.unembedding(network).weight.shape[0])
+        self.n_vocab = int(network.get_output_embeddings().weight.shape[0])
         self.max_positions = int(getattr(text_config, "max_position_embeddings", 4096))
         self.n_parameters = sum(weight.numel() for weight in network.parameters())
         processor.tokenizer.padding_side = "right"
@@ -154,6 +154,11 @@ class VisionLanguageModel:
         """The tokenizer's own pieces with their word markers; "" for ids it does not know."""
         pieces = self.processor.tokenizer.convert_ids_to_tokens([int(i) for i in token_ids])
         return ["" if piece is None else piece for piece in pieces]
+
+    def vocabulary(self) -> list[str]:
+        """(n_vocab,) the text of every row of the unembedding."""
+        known = len(self.processor.tokenizer)
+        return self.token_texts(range(min(known, self.n_vocab))) + [""] * (self.n_vocab - known)
 
     def first_token(self, word: str) -> int:
         """The id of the first token of `word` as it stands within a sentence."""

@@ -45,7 +45,7 @@ def spec(model):
 
 @pytest.fixture(scope="module")
 def whole(model, spec, tmp_path_factory):
-    store = LensStore.create(tmp_path_factory.mktemp("passes"), spec)
+    store = LensStore.create(tmp_path_factory.mktemp("passes"), spec, model.vocabulary())
     run_pass(model, store, picture)
     return store
 
@@ -72,12 +72,12 @@ def test_the_order_is_a_shuffle_and_the_sample_its_beginning(whole):
 def test_cancel_keeps_what_is_done_and_the_rest_gives_the_same_numbers(
     model, spec, whole, tmp_path
 ):
-    store = LensStore.create(tmp_path, spec)
+    store = LensStore.create(tmp_path, spec, [])
     with pytest.raises(Cancelled):
         run_pass(model, store, picture, should_stop=lambda: store.n_done >= 8)
     assert store.n_done == 8
     seen = []
-    again = LensStore.create(tmp_path, spec)
+    again = LensStore.create(tmp_path, spec, [])
     run_pass(model, again, lambda i: (seen.append(i), picture(i))[1])
     assert sorted(seen) == sorted(store.order[8:])
     assert again.is_complete
@@ -97,7 +97,7 @@ def test_a_killed_pass_goes_on_without_computing_an_image_twice(folder, whole, s
         model = load_model(sys.argv[1], device="cpu")
         spec = pass_spec(model, collection="c", criterion="the color is",
                          n_images=21, batch_size=4)
-        store = LensStore.create(Path(sys.argv[2]), spec)
+        store = LensStore.create(Path(sys.argv[2]), spec, [])
         log = open(sys.argv[3], "a", buffering=1)
         pace = float(sys.argv[4])
         def progress(done, total):
@@ -129,7 +129,7 @@ def test_a_killed_pass_goes_on_without_computing_an_image_twice(folder, whole, s
 
 
 def test_a_damaged_pass_is_named(whole, tmp_path, spec):
-    store = LensStore.create(tmp_path, spec)
+    store = LensStore.create(tmp_path, spec, [])
     (store.folder / "tokens.i32").write_bytes(b"short")
     with pytest.raises(StoreError, match="is damaged"):
         LensStore.open(store.folder)

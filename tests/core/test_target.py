@@ -72,7 +72,7 @@ def test_the_suggestion_takes_the_later_position_at_near_equal_scores():
 @pytest.fixture
 def store(tmp_path):
     spec = PassSpec("c", "m", "f", "color is", "norm", 4, 1, 10, 2, (5, 6), ("color", "is"), 2, 2)
-    return LensStore.create(tmp_path, spec)
+    return LensStore.create(tmp_path, spec, [])
 
 
 def test_a_heatmap_uses_only_finished_images(store):

@@ -1,0 +1,90 @@
+"""The command line: `python -m esmc_core cluster|lens PHOTOS --criterion "…" --out FILE`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from esmc_core.errors import EsmcError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; 0 if it worked, 1 with one line on stderr if not, 2 for wrong usage."""
+    options = make_parser().parse_args(arguments)
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    from esmc_core import commands
+
+    run: Callable[[argparse.Namespace], None] = getattr(commands, options.command)
+    try:
+        run(options)
+    except EsmcError as error:
+        print(f"esmc: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"esmc: {error.strerror}: {error.filename}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("esmc: stopped; the same command goes on from here.", file=sys.stderr)
+        return 1
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
+    parser = argparse.ArgumentParser(
+        prog="python -m esmc_core", description="Cluster pictures by a criterion in words."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    cluster = commands.add_parser("cluster", help="write a table of named clusters")
+    _add_common(cluster)
+    cluster.add_argument("--clusters", type=_positive, required=True, metavar="K")
+    cluster.add_argument("--layer", type=int, help="of the target cell; the suggested one if left")
+    cluster.add_argument("--position", type=int, help="of the target cell; negative from the end")
+    cluster.add_argument("--alpha", type=_share, help="share of a cluster that teaches the head")
+    cluster.add_argument("--seed", type=_natural, default=0)
+    cluster.add_argument("--representation", choices=["vocabulary", "hidden"])
+    cluster.add_argument("--geometry", choices=["hellinger", "euclidean"])
+    cluster.add_argument("--no-head", action="store_true", help="K-means alone")
+    lens = commands.add_parser("lens", help="write the heatmap over layers and prompt tokens")
+    _add_common(lens)
+    lens.add_argument("--score", choices=["information", "keywords", "confidence"])
+    return parser
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("photos", type=Path, metavar="PHOTOS", help="a folder, or a zip or tar")
+    parser.add_argument("--criterion", required=True, help='such as "the color of the car is"')
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--model", help="hub id or folder; the best one here if left")
+    parser.add_argument("--lens", choices=["norm", "raw"], default="norm")
+    parser.add_argument("--keywords", help='expected answers, such as "red, black, white"')
+    parser.add_argument("--device", help="cuda, mps or cpu; the best one here if left")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not 1 or more")
+    return number
+
+
+def _natural(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{number} is below 0")
+    return number
+
+
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 < share <= 1:
+        raise argparse.ArgumentTypeError(f"{share} is not above 0 and at most 1")
+    return share
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,211 @@
+"""What the commands do."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from esmc_core.errors import InputError
+from esmc_core.extract import run_hidden_pass, run_pass
+from esmc_core.images import Collection
+from esmc_core.keywords import parse_keywords
+from esmc_core.lens_store import LensStore
+from esmc_core.models.loading import default_model, load_model
+from esmc_core.models.model import VisionLanguageModel
+from esmc_core.naming import mean_tokens
+from esmc_core.records import write_bytes
+from esmc_core.target import SAMPLE_SIZE, Heatmap, Score, make_heatmap
+from esmc_core.workspace import Workspace
+
+
+def cluster(options: argparse.Namespace) -> None:
+    """Write one row a readable picture: its cluster, the cluster's name, how sure it is."""
+    from esmc_core.cluster.clustering import ClusterSettings
+    from esmc_core.export import csv_bytes, parquet_bytes
+
+    _check_out(options.out, {".csv", ".parquet"})
+    workspace = Workspace()
+    collection = _read(workspace, options.photos, at_least=options.clusters)
+    model, store = _run(workspace, collection, options)
+    layer, position = _target(store, model, options)
+    workspace.check_cell(store, layer, position)
+    chosen = {"alpha": options.alpha, "representation": options.representation}
+    chosen |= {"geometry": options.geometry}
+    settings = ClusterSettings(
+        n_clusters=options.clusters,
+        seed=options.seed,
+        use_head=not options.no_head,
+        **{name: value for name, value in chosen.items() if value is not None},
+    )
+    hidden = None
+    if settings.representation == "hidden":
+        with _bar("Reading hidden states") as progress:
+            hidden = run_hidden_pass(
+                model,
+                store,
+                workspace.image_opener(collection),
+                layer=layer,
+                position=position,
+                progress=progress,
+            )
+    found = workspace.cluster(store, settings, layer=layer, position=position, hidden=hidden)
+    table = workspace.table(collection, store, found)
+    is_csv = options.out.suffix.lower() == ".csv"
+    write_bytes(options.out, csv_bytes(table) if is_csv else parquet_bytes(table))
+    sizes = ", ".join(f"{name} {n}" for name, n in zip(found.names, found.sizes, strict=True))
+    print(f"layer {layer}, position {position}: {sizes}", file=sys.stderr)
+
+
+def lens(options: argparse.Namespace) -> None:
+    """Write the heatmap as JSON or as a page that opens without a network."""
+    _check_out(options.out, {".json", ".html"})
+    workspace = Workspace()
+    collection = _read(workspace, options.photos, at_least=1)
+    model, store = _run(workspace, collection, options)
+    heatmap = _heatmap(store, model, options)
+    record = lens_record(store, heatmap)
+    if options.out.suffix.lower() == ".json":
+        text = json.dumps(record, indent=1, ensure_ascii=False)
+    else:
+        text = _lens_page(record, heatmap)
+    write_bytes(options.out, text.encode())
+    if heatmap.is_flat:
+        print(
+            "The heatmap is flat: this model sees nothing to tell these pictures apart by "
+            "this criterion.",
+            file=sys.stderr,
+        )
+
+
+def lens_record(store: LensStore, heatmap: Heatmap) -> dict[str, Any]:
+    """The heatmap with its most probable words, ready for JSON."""
+    spec = store.spec
+    images = store.sample(SAMPLE_SIZE)
+    return {
+        "criterion": spec.criterion,
+        "model": spec.model,
+        "lens": spec.lens,
+        "score": heatmap.score,
+        "unit": heatmap.unit,
+        "n_images": heatmap.n_images,
+        "n_layers": spec.n_layers,
+        "n_positions": spec.n_positions,
+        "tokens": store.token_texts(spec.token_ids),
+        "n_criterion": spec.n_criterion,
+        "values": [[round(float(value), 6) for value in row] for row in heatmap.values],
+        "suggested": {"layer": heatmap.suggested[0], "position": heatmap.suggested[1]},
+        "is_flat": heatmap.is_flat,
+        "top_tokens": [
+            [
+                [
+                    [text, round(share, 4)]
+                    for text, share in mean_tokens(
+                        store.cell(layer, position, images), store.token_texts, n_tokens=5
+                    )
+                ]
+                for position in range(spec.n_positions)
+            ]
+            for layer in range(spec.n_layers + 1)
+        ],
+    }
+
+
+def _lens_page(record: dict[str, Any], heatmap: Heatmap) -> str:
+    from esmc_core.plots import heatmap_figure
+    from esmc_core.spelling import plain_text
+
+    hover = [
+        [
+            f"layer {layer}, position {position}<br>{heatmap.values[layer, position]:.3f} "
+            f"{heatmap.unit}<br>" + "<br>".join(f"{text} {share:.2f}" for text, share in cell)
+            for position, cell in enumerate(row)
+        ]
+        for layer, row in enumerate(record["top_tokens"])
+    ]
+    figure = heatmap_figure(
+        heatmap.values,
+        tokens=[plain_text(text) or "␣" for text in record["tokens"]],
+        hover=hover,
+        suggested=heatmap.suggested,
+        title=f"{heatmap.score.capitalize()} of “{record['criterion']}”, {record['model']}",
+        unit=heatmap.unit,
+    )
+    return str(figure.to_html(include_plotlyjs=True, full_html=True))
+
+
+def _check_out(path: Path, suffixes: set[str]) -> None:
+    if path.suffix.lower() not in suffixes:
+        raise InputError(
+            f"{path.name} is no {' or '.join(sorted(suffixes))} file.", "Change the --out name."
+        )
+    if not path.resolve().parent.is_dir():
+        raise InputError(f"There is no folder {path.resolve().parent}.", "Make it first.")
+
+
+def _read(workspace: Workspace, photos: Path, *, at_least: int) -> Collection:
+    with _bar("Reading pictures") as progress:
+        collection = workspace.library.read_folder(photos, progress=progress)
+    for refusal in collection.refusals:
+        print(f"not read: {refusal.file}: {refusal.reason}", file=sys.stderr)
+    if collection.n_images < at_least:
+        raise InputError(
+            f"{collection.n_images} different pictures cannot form {at_least} clusters.",
+            f"Lower --clusters to {collection.n_images} or fewer.",
+        )
+    return collection
+
+
+def _run(
+    workspace: Workspace, collection: Collection, options: argparse.Namespace
+) -> tuple[VisionLanguageModel, LensStore]:
+    name = options.model or default_model(options.device)
+    model = load_model(name, device=options.device)
+    store = workspace.create_pass(collection, model, options.criterion, lens=options.lens)
+    with _bar("Looking at pictures") as progress:
+        run_pass(model, store, workspace.image_opener(collection), progress=progress)
+    return model, store
+
+
+def _heatmap(store: LensStore, model: VisionLanguageModel, options: argparse.Namespace) -> Heatmap:
+    asked = getattr(options, "score", None)
+    score: Score = asked or ("keywords" if options.keywords else "information")
+    if score != "keywords":
+        return make_heatmap(store, score=score)
+    words = parse_keywords(options.keywords or "")
+    tokens = [model.first_token(word) for word in words]
+    return make_heatmap(store, score="keywords", keyword_tokens=tokens)
+
+
+def _target(
+    store: LensStore, model: VisionLanguageModel, options: argparse.Namespace
+) -> tuple[int, int]:
+    """The cell that was asked for; what was left open is the suggestion's."""
+    heatmap = _heatmap(store, model, options)
+    layer = heatmap.suggested[0] if options.layer is None else options.layer
+    position = heatmap.suggested[1] if options.position is None else options.position
+    if heatmap.is_flat:
+        print("The heatmap is flat: the clusters will say little.", file=sys.stderr)
+    return layer, position + store.spec.n_positions if position < 0 else position
+
+
+class _bar:
+    """A progress bar on stderr, as the callback that the core calls."""
+
+    def __init__(self, title: str) -> None:
+        self._bar = tqdm(desc=title, file=sys.stderr, leave=False, unit=" pictures")
+
+    def __enter__(self) -> Callable[[int, int | None], None]:
+        return self._advance
+
+    def __exit__(self, *_error: object) -> None:
+        self._bar.close()
+
+    def _advance(self, done: int, total: int | None) -> None:
+        self._bar.total = total
+        self._bar.update(done - self._bar.n)  # tqdm draws ten times a second at most

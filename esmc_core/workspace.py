@@ -1,0 +1,277 @@
+"""Everything under one home folder: collections, the passes over them, their clusterings."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from esmc_core.config import Config
+from esmc_core.errors import InputError, StoreError
+from esmc_core.images import Collection, Library
+from esmc_core.lens_store import LensStore, hidden_path
+from esmc_core.records import key_of, write_bytes
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from PIL import Image
+
+    from esmc_core.cluster.clustering import Clustering, ClusterSettings
+    from esmc_core.models.model import Lens, VisionLanguageModel
+
+
+@dataclass(frozen=True)
+class PassSummary:
+    """A pass in a list.
+
+    Attributes:
+        n_done: images finished, of `n_images`.
+        used: ISO time of the last change.
+    """
+
+    key: str
+    criterion: str
+    model: str
+    n_done: int
+    n_images: int
+    used: str
+
+
+class Workspace:
+    """What the app and the command line share.
+
+    Attributes:
+        library: the collections.
+    """
+
+    def __init__(self, config: Config | None = None) -> None:
+        self.config = config or Config.from_env()
+        self.library = Library(self.config.home)
+
+    def passes_folder(self, collection: str) -> Path:
+        """Where the passes over a collection lie."""
+        return self.library.folder(collection) / "passes"
+
+    def create_pass(
+        self,
+        collection: Collection,
+        model: VisionLanguageModel,
+        criterion: str,
+        *,
+        lens: Lens = "norm",
+    ) -> LensStore:
+        """The pass of the model over the collection, new or as it was left.
+
+        Raises:
+            InputError: the criterion cannot be read.
+        """
+        from esmc_core.extract import pass_spec
+
+        spec = pass_spec(
+            model,
+            collection=collection.key,
+            criterion=criterion,
+            n_images=collection.n_images,
+            lens=lens,
+        )
+        return LensStore.create(self.passes_folder(collection.key), spec, model.vocabulary())
+
+    def open_pass(self, collection: str, key: str) -> LensStore:
+        """Reopen a pass; raise StoreError if it is missing or damaged."""
+        if not key.isalnum():
+            raise StoreError(f"There is no pass {key}.", "Choose one from the library.")
+        return LensStore.open(self.passes_folder(collection) / key)
+
+    def list_passes(self, collection: str) -> list[PassSummary]:
+        """The passes over a collection, last used first; damaged ones are left out."""
+        summaries = []
+        for folder in self.passes_folder(collection).glob("*"):
+            try:
+                store = LensStore.open(folder)
+            except StoreError:
+                continue
+            used = datetime.fromtimestamp((folder / "done.u8").stat().st_mtime, UTC)
+            spec = store.spec
+            summaries.append(
+                PassSummary(
+                    store.key,
+                    spec.criterion,
+                    spec.model,
+                    store.n_done,
+                    spec.n_images,
+                    used.isoformat(timespec="seconds"),
+                )
+            )
+        return sorted(summaries, key=lambda summary: summary.used, reverse=True)
+
+    def delete_pass(self, collection: str, key: str) -> None:
+        """Delete a pass."""
+        store = self.open_pass(collection, key)
+        shutil.rmtree(store.folder)
+
+    def cluster(
+        self,
+        store: LensStore,
+        settings: ClusterSettings,
+        *,
+        layer: int,
+        position: int,
+        hidden: np.ndarray | None = None,
+        progress: Callable[[int, int], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> Clustering:
+        """Cluster the pass's images by one cell, or reopen that clustering; it is saved.
+
+        Args:
+            hidden: (n_images, d_model) for settings.representation "hidden".
+
+        Raises:
+            InputError: the pass is not complete, the cell is outside, or K does not fit.
+            Cancelled: `should_stop` said so.
+        """
+        from esmc_core.cluster import pipeline
+        from esmc_core.cluster.clustering import Source, clustering_key, save_clustering
+
+        self.check_cell(store, layer, position)
+        source = Source(store.key, layer, position)
+        folder = self._clusterings(store) / clustering_key(settings, source)
+        if folder.exists():
+            return self.open_clustering(store, folder.name)
+        options: dict[str, Any] = {
+            "settings": settings,
+            "source": source,
+            "progress": progress,
+            "should_stop": should_stop,
+        }
+        cell = store.cell(layer, position)
+        if settings.representation == "hidden":
+            assert hidden is not None
+            found = pipeline.cluster_hidden_states(hidden, cell, store.token_texts, **options)
+        else:
+            found = pipeline.cluster_distributions(cell, store.token_texts, **options)
+        save_clustering(folder, found)
+        return found
+
+    def check_cell(self, store: LensStore, layer: int, position: int) -> None:
+        """Raise InputError unless the pass is complete and has the cell."""
+        spec = store.spec
+        if not store.is_complete:
+            raise InputError(
+                f"Only {store.n_done} of {spec.n_images} pictures have been looked at.",
+                "Let the pass finish first.",
+            )
+        if not (0 <= layer <= spec.n_layers and 0 <= position < spec.n_positions):
+            raise InputError(
+                f"There is no cell at layer {layer}, position {position}.",
+                f"Layers run from 0 to {spec.n_layers}, positions from 0 to "
+                f"{spec.n_positions - 1}.",
+            )
+
+    def open_clustering(self, store: LensStore, key: str) -> Clustering:
+        """Reopen a clustering; raise StoreError if it is missing or damaged."""
+        from esmc_core.cluster.clustering import load_clustering
+
+        return load_clustering(self._clusterings(store) / key)
+
+    def rename_cluster(self, store: LensStore, key: str, cluster: int, name: str) -> Clustering:
+        """Give a cluster another name; "" gives back its own."""
+        from esmc_core.cluster.clustering import save_names
+
+        renamed = self.open_clustering(store, key).renamed(cluster, name)
+        save_names(self._clusterings(store) / key, renamed)
+        return renamed
+
+    def list_clusterings(self, store: LensStore) -> list[Clustering]:
+        """The clusterings of a pass, last changed first; damaged ones are left out."""
+        found = []
+        for folder in self._clusterings(store).glob("*"):
+            try:
+                used = (folder / "clustering.json").stat().st_mtime
+                found.append((used, self.open_clustering(store, folder.name)))
+            except (StoreError, OSError):
+                continue
+        return [clustering for _, clustering in sorted(found, key=lambda pair: -pair[0])]
+
+    def delete_clustering(self, store: LensStore, key: str) -> None:
+        """Delete a clustering."""
+        self.open_clustering(store, key)
+        shutil.rmtree(self._clusterings(store) / key)
+
+    def _clusterings(self, store: LensStore) -> Path:
+        return store.folder / "clusterings"
+
+    def layout_key(self, clustering: Clustering) -> str:
+        """Of what decides the map: the cell and how its rows are compared, not K or the seed."""
+        source, settings = clustering.source, clustering.settings
+        return key_of(
+            layer=source.layer,
+            position=source.position,
+            representation=settings.representation,
+            geometry=settings.geometry,
+            merge_spelling=settings.merge_spelling,
+        )
+
+    def find_layout(self, store: LensStore, clustering: Clustering) -> np.ndarray | None:
+        """(n_images, 2) positions in the map, if it has been laid out before."""
+        import numpy as np
+
+        path = self._layout(store, clustering)
+        return np.load(path, allow_pickle=False) if path.exists() else None
+
+    def lay_out(self, store: LensStore, clustering: Clustering) -> np.ndarray:
+        """Lay out the map of the rows that were clustered, and keep it.
+
+        Returns:
+            (n_images, 2) float32, UMAP.
+        """
+        import numpy as np
+
+        from esmc_core.cluster.pipeline import vocabulary_rows
+        from esmc_core.projection import project
+
+        source, settings = clustering.source, clustering.settings
+        if settings.representation == "hidden":
+            path = hidden_path(store, source.layer, source.position)
+            rows: Any = np.load(path, allow_pickle=False).astype(np.float32)
+        else:
+            cell = store.cell(source.layer, source.position)
+            rows = vocabulary_rows(cell, store.token_texts, settings=settings)
+        points = project(rows)
+        content = io.BytesIO()
+        np.save(content, points)
+        write_bytes(self._layout(store, clustering), content.getvalue())
+        return points
+
+    def _layout(self, store: LensStore, clustering: Clustering) -> Path:
+        return store.folder / "layouts" / f"{self.layout_key(clustering)}.npy"
+
+    def table(
+        self, collection: Collection, store: LensStore, clustering: Clustering
+    ) -> pd.DataFrame:
+        """One row a readable file of the collection, duplicates included, sorted by file."""
+        from esmc_core.export import clustering_table
+        from esmc_core.naming import top_token_texts
+
+        number = {picture.file: i for i, picture in enumerate(collection.pictures)}
+        files = [(picture.file, i, "") for i, picture in enumerate(collection.pictures)]
+        files += [(copy.file, number[copy.of], copy.of) for copy in collection.duplicates]
+        files.sort()
+        cell = store.cell(clustering.source.layer, clustering.source.position)
+        return clustering_table(
+            [file for file, _, _ in files],
+            [image for _, image, _ in files],
+            clustering,
+            top_tokens=top_token_texts(cell, store.token_texts),
+            criterion=store.spec.criterion,
+            model=store.spec.model,
+            duplicate_of=[original for _, _, original in files],
+        )
+
+    def image_opener(self, collection: Collection) -> Callable[[int], Image.Image]:
+        """A function from an image's number to its picture."""
+        return lambda i: self.library.open(collection.pictures[i])

@@ -1,0 +1,67 @@
+"""Step 3: the clusters, their names and their pictures."""
+
+import streamlit as st
+
+from esmc_core.lens_store import LensStore
+from pages.ui import clustering_jobs, passes, place
+from pages.ui.cluster_controls import choose_settings
+from pages.ui.cluster_results import results
+from pages.ui.explorer import selected_cell
+from pages.ui.lens_views import scored, shown_tokens
+from pages.ui.navigation import nothing_here, switch
+from pages.ui.progress import show_job
+
+
+def main() -> None:
+    collection = place.open_collection()
+    if collection is None:
+        nothing_here("Clusters need pictures.", go_to="images", label="Choose pictures")
+        return
+    store = place.open_store()
+    if store is None or store.n_done == 0:
+        nothing_here(
+            f"Say first what the pictures of “{collection.name}” should be sorted by.",
+            go_to="criterion",
+            label="Type a criterion",
+        )
+        return
+    cell = selected_cell(scored(store, "information"), store)
+    heading(store.spec.criterion, cell, shown_tokens(store)[cell[1]])
+    settings, pressed = choose_settings(store, cell)
+    if not store.is_complete:
+        wait_for_pass(store)
+        return
+    found = clustering_jobs.shown(store)
+    if pressed or (found is None and not clustering_jobs.is_asked(store, cell, settings)):
+        clustering_jobs.start(collection, store, cell, settings)
+    job = clustering_jobs.asked()
+    if job is not None:
+        show_job(job.key)
+    if found is not None:
+        results(collection, store, found)
+
+
+def heading(criterion: str, cell: tuple[int, int], token: str) -> None:
+    """What is clustered, and the way back to change it."""
+    left, right = st.columns([4, 1], vertical_alignment="bottom")
+    with left:
+        st.title(f"Clusters by “{criterion}”")
+        st.caption(f"Layer {cell[0]}, at “{token.strip()}”")
+    with right, st.container(horizontal_alignment="right"):
+        if st.button("Choose another cell", icon=":material/grid_on:"):
+            switch("criterion")
+
+
+def wait_for_pass(store: LensStore) -> None:
+    """The clusters need every picture; the page goes on by itself when the pass ends."""
+    job = show_job(passes.job_key(store))
+    if job is None or not job.is_active:
+        nothing_here(
+            f"{store.n_done:,} of {store.spec.n_images:,} pictures have been looked at.",
+            go_to="criterion",
+            label="Finish the pass",
+        )
+    st.skeleton(height=520)
+
+
+main()

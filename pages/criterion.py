@@ -1,0 +1,78 @@
+"""Step 2: the criterion, and where in the model its answer appears."""
+
+import streamlit as st
+
+from esmc_core.images import Collection
+from pages.ui import passes, place, preferences
+from pages.ui.explorer import explorer
+from pages.ui.navigation import nothing_here
+from pages.ui.progress import show_job
+
+EXAMPLES = [
+    "the color of the car is",
+    "the color of the object is",
+    "the shape of the object is",
+    "the type of the product is",
+    "the color of the flower is",
+    "the animal in the picture is",
+]
+
+
+def main() -> None:
+    collection = place.open_collection()
+    if collection is None:
+        nothing_here(
+            "A criterion needs pictures to look at.", go_to="images", label="Choose pictures"
+        )
+        return
+    st.title("What should the pictures be sorted by?")
+    ask(collection)
+    waiting()
+    store = place.open_store()
+    if store is not None:
+        explorer(collection, store)
+
+
+def ask(collection: Collection) -> None:
+    """The criterion's form, with examples and earlier criteria one click away."""
+    store = place.open_store()
+    if "criterion" not in st.session_state and store is not None:
+        st.session_state["criterion"] = store.spec.criterion
+    with st.form("ask", border=False):
+        left, right = st.columns([6, 1], vertical_alignment="bottom")
+        left.text_input(
+            f"Criterion for the {collection.n_images:,} pictures of “{collection.name}”",
+            key="criterion",
+            placeholder="the color of the car is",
+            help="The beginning of a sentence that the model finishes for each picture; "
+            "its next word is the answer.",
+        )
+        look = right.form_submit_button("Look", type="primary", width="stretch")
+    earlier = preferences.get("criteria", [])
+    suggestions = list(dict.fromkeys([*earlier[:5], *EXAMPLES]))[:8]
+    chosen = st.pills(
+        "Earlier criteria and examples",
+        suggestions,
+        label_visibility="collapsed",
+        key=f"examples-{st.session_state.get('examples_round', 0)}",
+    )
+    if chosen:
+        st.session_state["examples_round"] = st.session_state.get("examples_round", 0) + 1
+        st.session_state["criterion_chosen"] = chosen
+    if look or chosen:
+        passes.start(collection, chosen or st.session_state["criterion"])
+
+
+def waiting() -> None:
+    """Until the asked pass has its place on disk: its progress or its error."""
+    job = passes.asked()
+    if job is None:
+        return
+    if job.partial:
+        passes.arrived()
+        place.go(lens=job.partial)
+    else:
+        show_job(job.key)
+
+
+main()

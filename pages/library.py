@@ -1,0 +1,107 @@
+"""All collections, their passes and their clusterings: reopen, rename, delete."""
+
+from collections.abc import Callable
+from functools import partial
+
+import streamlit as st
+
+from esmc_core.images.collection import CollectionSummary
+from pages.ui import place
+from pages.ui.navigation import nothing_here, switch
+from pages.ui.resources import workspace
+
+
+def main() -> None:
+    st.title("Library")
+    st.caption(f"Everything lies in {workspace().config.home}")
+    summaries = workspace().library.list()
+    if not summaries:
+        nothing_here("There are no collections yet.", go_to="images", label="Add pictures")
+    for summary in summaries:
+        with st.container(border=True):
+            collection_card(summary)
+
+
+def collection_card(summary: CollectionSummary) -> None:
+    """One collection with what was made of it."""
+    left, right = st.columns([3, 2], vertical_alignment="center")
+    with left:
+        st.subheader(summary.name)
+        size = f"{summary.n_bytes / 1e6:,.1f} MB"
+        st.caption(f"{summary.n_images:,} pictures · {summary.created[:10]} · {size}")
+    with right, st.container(horizontal=True, horizontal_alignment="right"):
+        if not summary.damaged and st.button("Open", key=f"open-{summary.key}", type="primary"):
+            place.go(collection=summary.key)
+            switch("images")
+        if not summary.damaged:
+            with st.popover("Rename", key=f"rename-{summary.key}"):
+                rename(summary)
+        with st.popover("Delete", key=f"delete-{summary.key}"):
+            confirm(
+                f"Delete “{summary.name}” with its passes and clusterings? Pictures that lie in "
+                "your own folders stay there.",
+                key=summary.key,
+                action=partial(delete_collection, summary.key),
+            )
+    if not summary.damaged:
+        passes(summary.key)
+
+
+def passes(collection: str) -> None:
+    """The criteria that were asked of a collection."""
+    for made in workspace().list_passes(collection):
+        store = workspace().open_pass(collection, made.key)
+        clusterings = workspace().list_clusterings(store)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            done = "" if made.n_done == made.n_images else f" · {made.n_done:,} done"
+            label = f"{made.criterion} · {made.model}{done}"
+            if st.button(label, key=f"pass-{made.key}", icon=":material/grid_on:"):
+                place.go(collection=collection, lens=made.key)
+                switch("criterion")
+            for found in clusterings[:4]:
+                names = ", ".join(found.names[:4])
+                if st.button(
+                    f"{found.n_clusters}: {names}"[:48],
+                    key=f"clusters-{found.key}",
+                    icon=":material/bubble_chart:",
+                ):
+                    cell = f"{found.source.layer}.{found.source.position}"
+                    place.go(collection=collection, lens=made.key, cell=cell, clusters=found.key)
+                    switch("clusters")
+            with st.popover("Delete", key=f"delete-{made.key}", type="tertiary"):
+                confirm(
+                    f"Delete the pass “{made.criterion}” and its clusterings?",
+                    key=made.key,
+                    action=partial(delete_pass, collection, made.key),
+                )
+
+
+def confirm(question: str, *, key: str, action: Callable[[], None]) -> None:
+    """Ask before something is lost."""
+    st.markdown(question)
+    st.button("Delete", key=f"sure-{key}", type="primary", on_click=action)
+
+
+def rename(summary: CollectionSummary) -> None:
+    """The form that renames a collection."""
+    name = st.text_input("Name", summary.name, key=f"name-{summary.key}", max_chars=80)
+    if st.button("Save", key=f"save-{summary.key}", type="primary"):
+        workspace().library.rename(summary.key, name)
+        st.rerun()
+
+
+def delete_collection(key: str) -> None:
+    """Delete a collection and leave it if it is open."""
+    workspace().library.delete(key)
+    if place.here().collection == key:
+        place.go(collection="")
+
+
+def delete_pass(collection: str, key: str) -> None:
+    """Delete a pass and leave it if it is open."""
+    workspace().delete_pass(collection, key)
+    if place.here().lens == key:
+        place.go(lens="")
+
+
+main()

@@ -1,0 +1,136 @@
+"""The model, the lens and the endpoint that suggests keywords."""
+
+import streamlit as st
+
+from esmc_core.errors import InputError
+from esmc_core.keywords import Endpoint
+from esmc_core.models.catalogue import BUNDLED, CATALOGUE, ModelCard
+from pages.ui import preferences
+from pages.ui.resources import workspace
+
+LENSES = {
+    "norm": "with the final norm (standard)",
+    "raw": "without it (as the paper's code does)",
+}
+
+
+def main() -> None:
+    st.title("Settings")
+    left, right = st.columns(2, gap="large")
+    with left:
+        model()
+    with right:
+        lens()
+        endpoint()
+        storage()
+
+
+def model() -> None:
+    """Which model new passes use."""
+    from esmc_core.models.loading import best_device, free_memory, is_local, memory_need
+
+    device = best_device()
+    free = free_memory(device)
+    st.subheader("Model")
+    st.caption(f"This computer runs models on {device.upper()}; {free / 1e9:.1f} GB are free.")
+    current = preferences.model_name()
+    for card in CATALOGUE:
+        need = memory_need(card.name, device=device)
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            describe(card, need, fits=need <= free, local=is_local(card.name))
+            st.button(
+                "In use" if card.name == current else "Use",
+                key=f"use-{card.name}",
+                type="primary" if card.name == current else "secondary",
+                disabled=card.name == current or need > free,
+                on_click=preferences.put,
+                kwargs={"model": card.name},
+            )
+    other(current, device)
+
+
+def describe(card: ModelCard, need: int, *, fits: bool, local: bool) -> None:
+    """A model's title, what it needs, and what it is good for."""
+    facts = [f"{need / 1e9:.1f} GB" if need > 1e8 else f"{need / 1e6:.0f} MB", card.licence]
+    facts += [] if fits else ["**does not fit here**"]
+    facts += [] if local else ["is fetched from the Hugging Face hub when first used"]
+    st.markdown(f"**{card.title}**  \n{card.note}  \n:gray[{' · '.join(facts)}]")
+
+
+def other(current: str, device: str) -> None:
+    """Any other model of a supported family."""
+    from esmc_core.models.loading import free_memory, memory_need
+
+    known = {card.name for card in CATALOGUE}
+    with st.form("other-model", border=False):
+        name = st.text_input(
+            "Another model",
+            value="" if current in known else current,
+            placeholder="hub id or folder of a LLaVA-1.5 model",
+            help="Safetensors weights of a supported family; no code of the model is run.",
+        )
+        if st.form_submit_button("Use this model") and name.strip():
+            need, free = memory_need(name.strip(), device=device), free_memory(device)
+            if need > free:
+                st.error(f"It needs {need / 1e9:.1f} GB, {free / 1e9:.1f} GB are free.")
+            else:
+                preferences.put(model=name.strip())
+                st.success(f"New passes use {name.strip()} ({need / 1e9:.1f} GB).")
+    if current != BUNDLED and current not in known:
+        st.caption(f"In use: {current}")
+
+
+def lens() -> None:
+    """How hidden states are read."""
+    st.subheader("Lens")
+    chosen = st.radio(
+        "The logit lens reads hidden states",
+        list(LENSES),
+        index=list(LENSES).index(preferences.get("lens", "norm")),
+        format_func=LENSES.__getitem__,
+    )
+    preferences.put(lens=chosen)
+
+
+def endpoint() -> None:
+    """An OpenAI-compatible endpoint; the key stays in this session's memory."""
+    st.subheader("Keywords from an LLM")
+    st.caption(
+        "Optional. Only the criterion is sent, never a picture. The key is kept in memory until "
+        "this tab is closed."
+    )
+    from_env = Endpoint.from_env()
+    if from_env:
+        st.info(f"{from_env.model} is set by the environment.")
+        return
+    given = st.session_state.get("endpoint")
+    with st.form("endpoint", border=False):
+        url = st.text_input(
+            "Address",
+            value=given.base_url if given else preferences.get("endpoint_url", ""),
+            placeholder="http://localhost:11434/v1",
+        )
+        name = st.text_input(
+            "Model", value=given.model if given else preferences.get("endpoint_model", "")
+        )
+        key = st.text_input("Key", type="password", placeholder="none for a local server")
+        if st.form_submit_button("Use this endpoint"):
+            use_endpoint(url.strip(), name.strip(), key.strip())
+
+
+def use_endpoint(url: str, name: str, key: str) -> None:
+    """Remember the address and the model on disk, the key in this session only."""
+    if not (url.startswith(("http://", "https://")) and name):
+        raise InputError("The endpoint is not complete.", "Give an http address and a model.")
+    st.session_state["endpoint"] = Endpoint(url, name, key)
+    preferences.put(endpoint_url=url, endpoint_model=name)
+    st.success("The criterion page now offers “Ask the LLM”.")
+
+
+def storage() -> None:
+    """Where everything lies."""
+    st.subheader("Storage")
+    st.caption(f"Collections, passes and clusterings lie in {workspace().config.home}")
+
+
+main()

@@ -1,0 +1,88 @@
+"""The settings of a clustering, with defaults that need no thought."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from esmc_core.cluster.clustering import ClusterSettings
+from esmc_core.lens_store import LensStore
+from pages.ui import preferences
+from pages.ui.lens_views import Cell, n_answers
+
+_REMEMBERED = ("alpha", "representation", "geometry", "merge_spelling", "use_head", "seed")
+
+
+def choose_settings(store: LensStore, cell: Cell) -> tuple[ClusterSettings, bool]:
+    """Draw the row of controls.
+
+    Returns:
+        The settings, and whether "Cluster" was pressed.
+    """
+    defaults = _defaults()
+    suggested = n_answers(store, cell)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        n_clusters = st.number_input(
+            "Clusters",
+            min_value=1,
+            max_value=max(1, store.spec.n_images),
+            value=suggested,
+            key=f"k-{store.key}-{cell}",
+            width=150,
+            persist_state="session",
+            help=f"K. {suggested} different words are the first answer of a fair share of the "
+            "pictures.",
+        )
+        with st.popover("More settings", icon=":material/tune:"):
+            chosen = _more(defaults)
+        pressed = st.button("Cluster", type="primary", icon=":material/bubble_chart:")
+    if any(chosen[name] != getattr(defaults, name) for name in _REMEMBERED):
+        preferences.put(clustering=chosen)
+    return ClusterSettings(n_clusters=int(n_clusters or suggested), **chosen), pressed
+
+
+def _defaults() -> ClusterSettings:
+    remembered = preferences.get("clustering", {})
+    known = {name: remembered[name] for name in _REMEMBERED if name in remembered}
+    return ClusterSettings(**known)
+
+
+def _more(defaults: ClusterSettings) -> dict:
+    chosen: dict = {}
+    chosen["alpha"] = st.slider(
+        "α, share of each cluster that teaches the head",
+        0.05,
+        1.0,
+        defaults.alpha,
+        0.05,
+        help="The pictures nearest to their cluster's centre are its examples.",
+    )
+    chosen["use_head"] = st.toggle(
+        "Train the head (MLP)", defaults.use_head, help="Off: K-means alone."
+    )
+    names = {"vocabulary": "words of the lens", "hidden": "hidden state"}
+    chosen["representation"] = st.selectbox(
+        "Cluster by",
+        list(names),
+        index=list(names).index(defaults.representation),
+        format_func=names.__getitem__,
+        help="The hidden state needs the model once more.",
+    )
+    shapes = {"hellinger": "√p (Hellinger)", "euclidean": "p (Euclidean)"}
+    chosen["geometry"] = st.selectbox(
+        "Distance between words",
+        list(shapes),
+        index=list(shapes).index(defaults.geometry),
+        format_func=shapes.__getitem__,
+        disabled=chosen["representation"] == "hidden",
+    )
+    chosen["merge_spelling"] = st.toggle(
+        "Add up spellings of a word",
+        defaults.merge_spelling,
+        help="“Red”, “red” and “ red” count as one word; so do “gray” and “grey”.",
+    )
+    chosen["seed"] = int(
+        st.number_input(
+            "Seed", 0, 2**31 - 1, defaults.seed, help="The same seed gives the same clusters."
+        )
+    )
+    return chosen

@@ -1,0 +1,160 @@
+"""The heatmap with the chosen cell beside it and sample pictures below."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from esmc_core.images import Collection
+from esmc_core.lens_store import LensStore
+from esmc_core.target import Heatmap
+from pages.ui import passes, place
+from pages.ui.bars import token_bars
+from pages.ui.components.gallery import GalleryItem, gallery
+from pages.ui.components.heatmap import heatmap as draw_heatmap
+from pages.ui.lens_views import Cell, cell_words, image_words, scored, shown_tokens
+from pages.ui.navigation import switch
+from pages.ui.picture_dialog import show_picture
+from pages.ui.progress import show_job
+from pages.ui.resources import jobs
+from pages.ui.routes import thumbnail_url
+from pages.ui.score_choice import choose_score
+
+N_SAMPLES = 16
+MIN_TO_WARN = 10
+
+
+def explorer(collection: Collection, store: LensStore) -> None:
+    """Everything below the criterion's form; it follows the pass while that runs."""
+    job = show_job(passes.job_key(store))
+    is_active = bool(job and job.is_active)
+    if not is_active and not store.is_complete:
+        _offer_to_go_on(collection, store)
+    score, keywords = choose_score(store)
+    follow = st.fragment(_live, run_every=1.0 if is_active else None)
+    follow(collection, store, score, keywords)
+
+
+def _offer_to_go_on(collection: Collection, store: LensStore) -> None:
+    spec = store.spec
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.info(
+            f"{store.n_done:,} of {spec.n_images:,} pictures are done; the rest has not been "
+            "looked at yet."
+        )
+        if st.button("Go on", type="primary"):
+            passes.start(collection, spec.criterion, model=spec.model, lens=spec.lens)
+            st.rerun()
+
+
+def _live(collection: Collection, store: LensStore, score: str, keywords: tuple[int, ...]) -> None:
+    job = jobs().get(passes.job_key(store))
+    if store.n_done == 0:
+        st.skeleton(height=420)
+        return
+    found = scored(store, score, keywords)
+    cell = selected_cell(found, store)
+    left, right = st.columns([5, 3], gap="large")
+    with left:
+        _draw(store, found, cell)
+        _warn(store, found)
+    with right:
+        _chosen(store, found, cell)
+    _samples(collection, store, cell)
+    if job is not None and not job.is_active and st.session_state.pop("was_active", False):
+        st.rerun()
+    st.session_state["was_active"] = bool(job and job.is_active)
+
+
+def selected_cell(found: Heatmap, store: LensStore) -> Cell:
+    """The cell that the user chose, else the suggested one."""
+    try:
+        layer, position = map(int, place.here().cell.split("."))
+    except ValueError:
+        return found.suggested
+    inside = 0 <= layer <= store.spec.n_layers and 0 <= position < store.spec.n_positions
+    return (layer, position) if inside else found.suggested
+
+
+def choose_cell(cell: Cell) -> None:
+    """Make the cell the target."""
+    place.go(cell=f"{cell[0]}.{cell[1]}")
+
+
+def _draw(store: LensStore, found: Heatmap, cell: Cell) -> None:
+    draw_heatmap(
+        found.values,
+        tokens=shown_tokens(store),
+        selected=cell,
+        suggested=found.suggested,
+        cell_tokens=cell_words(store),
+        unit=found.unit,
+        title=f"{found.score.capitalize()} · {found.n_images:,} pictures",
+        content_span=(0, store.spec.n_criterion),
+        key="heatmap",
+        on_pick=choose_cell,
+    )
+
+
+def _warn(store: LensStore, found: Heatmap) -> None:
+    if found.is_flat and found.n_images >= min(MIN_TO_WARN, store.spec.n_images):
+        best = found.values.max() if found.score == "information" else None
+        figure = f" The best cell carries {best:.2f} bits." if best is not None else ""
+        st.warning(
+            "**This model sees nothing to tell these pictures apart by this criterion.**"
+            f"{figure} Say it in other words, or choose another model in Settings.",
+            icon=":material/visibility_off:",
+        )
+
+
+def _chosen(store: LensStore, found: Heatmap, cell: Cell) -> None:
+    layer, position = cell
+    tokens = shown_tokens(store)
+    st.subheader(f"Layer {layer}, at “{tokens[position].strip()}”")
+    value = found.values[layer, position]
+    star = " · suggested ★" if cell == found.suggested else ""
+    st.caption(f"{found.score.capitalize()} {value:.2f} {found.unit}{star}")
+    _select_boxes(store, cell, tokens)
+    st.markdown("**Words here, over the pictures**")
+    token_bars(cell_words(store)[layer][position])
+    with st.container(horizontal=True):
+        if st.button("Cluster by this cell", type="primary", icon=":material/arrow_forward:"):
+            place.go(cell=f"{layer}.{position}")
+            switch("clusters")
+        if cell != found.suggested:
+            st.button("Back to the suggestion", on_click=place.go, kwargs={"cell": ""})
+
+
+def _select_boxes(store: LensStore, cell: Cell, tokens: list[str]) -> None:
+    """The same choice for the keyboard and for screen readers."""
+    st.session_state["pick_layer"], st.session_state["pick_position"] = cell
+
+    def picked() -> None:
+        choose_cell((st.session_state["pick_layer"], st.session_state["pick_position"]))
+
+    left, right = st.columns(2)
+    left.selectbox("Layer", range(store.spec.n_layers + 1), key="pick_layer", on_change=picked)
+    right.selectbox(
+        "Prompt token",
+        range(store.spec.n_positions),
+        format_func=lambda i: f"{i} · {tokens[i].strip() or '␣'}",
+        key="pick_position",
+        on_change=picked,
+    )
+
+
+def _samples(collection: Collection, store: LensStore, cell: Cell) -> None:
+    images = store.sample(N_SAMPLES)
+    words = image_words(store, cell, images)
+    st.markdown("**What it says of single pictures at this cell**")
+    items: list[GalleryItem] = [
+        {
+            "id": int(image),
+            "url": thumbnail_url(collection.pictures[image].digest),
+            "title": collection.pictures[image].file,
+            "tokens": words[row],
+        }
+        for row, image in enumerate(images)
+    ]
+    opened = gallery(items, layout="strip", size=112, label="Sample pictures", key="samples")
+    if opened is not None:
+        show_picture(collection, int(opened), store=store, cell=cell)

@@ -1,0 +1,112 @@
+"""Where the user is: the one place that names what a page needs from another.
+
+The place lies in the address, so that a reload or a copied link finds it again, and on disk, so
+that the app opens where it was left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+import streamlit as st
+
+from esmc_core.errors import EsmcError, StoreError
+from esmc_core.images import Collection
+from esmc_core.lens_store import LensStore
+from esmc_core.records import read_json, write_json
+from pages.ui.resources import workspace
+
+_KEY = "place"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Keys of what is open.
+
+    Attributes:
+        collection: key of the collection, "" for none.
+        lens: key of the pass over it.
+        cell: "layer.position" that the user chose; "" follows the suggestion.
+        clusters: key of the clustering.
+    """
+
+    collection: str = ""
+    lens: str = ""
+    cell: str = ""
+    clusters: str = ""
+
+
+def here() -> Place:
+    """The place of this session."""
+    found: Place = st.session_state.get(_KEY, Place())
+    return found
+
+
+def go(**changes: Any) -> None:
+    """Move on; what hangs on a changed key is left behind."""
+    order = [field.name for field in fields(Place)]
+    current = here()
+    for name in order:
+        if name in changes and changes[name] != getattr(current, name):
+            behind = order[order.index(name) + 1 :]
+            current = replace(current, **{key: "" for key in behind})
+            current = replace(current, **{name: changes[name]})
+    st.session_state[_KEY] = current
+
+
+def restore() -> None:
+    """At a session's start: the place in the address, else the one that was left last."""
+    if _KEY in st.session_state:
+        return
+    names = [field.name for field in fields(Place)]
+    given = {name: st.query_params[name] for name in names if name in st.query_params}
+    if not given:
+        try:
+            record = read_json(_file())
+            given = {name: str(record.get(name, "")) for name in names}
+        except StoreError:
+            given = {}
+    st.session_state[_KEY] = Place(**given)
+
+
+def remember() -> None:
+    """At the end of every run: put the place into the address and on disk."""
+    parts = {name: value for name, value in asdict(here()).items() if value}
+    if st.query_params.to_dict() != parts:
+        st.query_params.from_dict(parts)
+    if st.session_state.get("place_on_disk") != here():
+        write_json(_file(), asdict(here()))
+        st.session_state["place_on_disk"] = here()
+
+
+def open_collection() -> Collection | None:
+    """The collection of this place; None where there is none (any more)."""
+    if not here().collection:
+        return None
+    try:
+        return load_collection(here().collection)
+    except EsmcError:
+        go(collection="")
+        return None
+
+
+def open_store() -> LensStore | None:
+    """The pass of this place; None where there is none (any more)."""
+    if not here().lens:
+        return None
+    try:
+        return workspace().open_pass(here().collection, here().lens)
+    except EsmcError:
+        go(lens="")
+        return None
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def load_collection(key: str) -> Collection:
+    """A collection's record; the pictures of large ones take a moment to read."""
+    return workspace().library.load(key)
+
+
+def _file() -> Any:
+    return workspace().config.home / "place.json"

@@ -1,0 +1,55 @@
+"""Choices that are remembered from one visit to the next, in the home folder."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+from esmc_core.errors import StoreError
+from esmc_core.records import read_json, write_json
+from pages.ui.resources import workspace
+
+N_CRITERIA = 12
+_lock = threading.Lock()
+
+
+def get(name: str, default: Any) -> Any:
+    """The remembered choice."""
+    return _read().get(name, default)
+
+
+def put(**choices: Any) -> None:
+    """Remember choices."""
+    with _lock:
+        record = _read()
+        if any(record.get(name) != value for name, value in choices.items()):
+            write_json(_file(), record | choices)
+
+
+def remember_criterion(criterion: str) -> None:
+    """Put a criterion first among the earlier ones."""
+    others = [earlier for earlier in get("criteria", []) if earlier != criterion]
+    put(criteria=[criterion, *others][:N_CRITERIA])
+
+
+def model_name() -> str:
+    """The model that new passes use."""
+    chosen = get("model", "")
+    if chosen:
+        return str(chosen)
+    from esmc_core.models.loading import default_model
+
+    return default_model()
+
+
+def _read() -> dict[str, Any]:
+    try:
+        record = read_json(_file())
+    except StoreError:
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _file() -> Path:
+    return workspace().config.home / "preferences.json"

@@ -1,0 +1,43 @@
+"""The few rules of style that the theme cannot express."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+_CSS = """
+<style>
+.block-container { padding-top: 4.5rem; padding-bottom: 4rem; max-width: 1480px; }
+h1 {
+  font-weight: 650; letter-spacing: -0.02em; font-size: 1.9rem !important; padding-bottom: .2rem;
+}
+h2 { font-weight: 620; font-size: 1.25rem !important; }
+h3 { font-weight: 600; font-size: 1.05rem !important; }
+:focus-visible { outline: 2px solid var(--st-primary-color, #0f6b6b); outline-offset: 2px; }
+ul.esmc-bars { list-style: none; margin: 0; padding: 0; font-size: .875rem; }
+ul.esmc-bars > li { display: grid; grid-template-columns: 5rem 1fr 2.25rem; gap: .5rem;
+  align-items: center; padding: 2px 0; margin: 0; }
+.esmc-bars .word { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.esmc-bars .track { height: 8px; border-radius: 4px; overflow: hidden;
+  background: color-mix(in srgb, currentColor 10%, transparent); }
+.esmc-bars .fill { display: block; height: 100%; border-radius: 4px; min-width: 2px;
+  background: var(--bar, var(--st-primary-color, #0f6b6b));
+  box-shadow: inset 0 0 0 1px color-mix(in srgb, currentColor 25%, transparent); }
+.esmc-bars .share { text-align: right; font-variant-numeric: tabular-nums; opacity: .75; }
+.esmc-card-head { display: flex; align-items: center; gap: .5rem; margin-bottom: .35rem; }
+.esmc-card-head .swatch { width: 14px; height: 14px; border-radius: 4px; flex: none;
+  box-shadow: 0 0 0 1px color-mix(in srgb, currentColor 35%, transparent); }
+.esmc-card-head .count { margin-left: auto; font-size: .85rem; opacity: .75; }
+.esmc-card-body { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem; }
+.esmc-card-pictures { display: grid; grid-template-columns: repeat(5, 1fr); gap: 4px; }
+.esmc-card-pictures img { width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: 4px;
+  background: color-mix(in srgb, currentColor 8%, transparent); }
+[data-testid="stFileUploaderDropzone"] { min-height: 11rem; border: 2px dashed
+  var(--st-border-color, #d9d5cb); justify-content: center; }
+@media (max-width: 700px) { .esmc-card-body { grid-template-columns: 1fr; } }
+</style>
+"""
+
+
+def apply() -> None:
+    """Add the style sheet to the page."""
+    st.html(_CSS)
