@@ -38,14 +38,12 @@ def paint_picture(request: Request) -> Response:
     image = Image.new("RGB", size, (216, 211, 200))
     draw = ImageDraw.Draw(image)
     draw.rectangle((0, size[1] * 0.62, *size), fill=(168, 164, 155))
-    low = size[1] * 0.72
+    wide, low = size[0], size[1] * 0.72
     colour = COLOURS[number % len(COLOURS)]
-    draw.rounded_rectangle((30, low - 56, size[0] - 30, low), 18, fill=colour)
-    draw.polygon(
-        [(66, low - 50), (92, low - 88), (size[0] - 96, low - 88), (size[0] - 64, low - 50)],
-        fill=colour,
-    )
-    for x in (68, size[0] - 68):
+    roof = [(0.25, 50), (0.36, 88), (0.64, 88), (0.77, 50)]
+    draw.rounded_rectangle((wide * 0.1, low - 56, wide * 0.9, low), 18, fill=colour)
+    draw.polygon([(wide * x, low - y) for x, y in roof], fill=colour)
+    for x in (wide * 0.28, wide * 0.72):
         draw.ellipse((x - 19, low - 17, x + 19, low + 21), fill=(28, 30, 32))
     content = io.BytesIO()
     image.save(content, "WEBP")
@@ -212,7 +210,9 @@ def show_page() -> None:
     params = st.query_params
     view = params.get("view", "heatmap")
     if view == "heatmap":
-        show_heatmap(int(params.get("rows", 33)), int(params.get("columns", 12)))
+        # With `poll` the heatmap alone is run again and again, as while a pass goes on.
+        draw = st.fragment(show_heatmap, run_every=0.15) if params.get("poll") else show_heatmap
+        draw(int(params.get("rows", 33)), int(params.get("columns", 12)))
     elif view == "scatter":
         show_scatter(int(params.get("n", 356)), params.get("shape", "blobs"))
     else:

@@ -1,5 +1,6 @@
 // Pictures as points: hover shows them, a lasso or a box selects them, a click opens one. Python
-// keeps the selection; this module sends {kind: "select" | "open" | "clear", …}.
+// keeps the selection; this module sends "select" with a mask (empty: all again)
+// and "open" with an index. Two names, as only the last of several events of one name arrives.
 
 const DRAG = 4; // px before a press becomes a drag
 const MOVE_MS = 550;
@@ -42,11 +43,17 @@ class Scatter {
       for (const c of this.cluster) this.sizes.set(c, (this.sizes.get(c) || 0) + 1);
     }
     this.choice.receive(data.selected);
+    this.theme = readTheme(this.host);
+    const { points, ...rest } = data;
+    const look = JSON.stringify([rest, this.theme, this.choice.value]);
+    // Most reruns change nothing here, and 100,000 points take a moment to draw.
+    if (look === this.look) return;
+    this.look = look;
     this.readMask();
     this.legend.update(data, this.sizes);
     if (this.laidOut !== data.layout) {
       this.laidOut = data.layout;
-      this.arrange(normalise(column("x").toArray(), column("y").toArray()));
+      this.arrange(normalise(points.getChild("x").toArray(), points.getChild("y").toArray()));
     }
     this.resize();
   }
@@ -60,7 +67,7 @@ class Scatter {
     const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
     if (!before || before.x.length !== target.x.length || still || target.x.length > 50000) {
       this.view.reset();
-      this.cloud = target;
+      [this.cloud, this.walking] = [target, false];
       return;
     }
     const from = { zoom: this.view.zoom, x: this.view.x, y: this.view.y };
@@ -107,7 +114,6 @@ class Scatter {
     if (!this.cloud || width === 0 || height === 0) return;
     [this.view.width, this.view.height] = [width, height];
     this.view.fit(this.cloud);
-    this.theme = readTheme(this.host);
     this.paint();
   }
 
@@ -178,7 +184,7 @@ class Scatter {
   }
 
   open(i) {
-    this.send("act", { kind: "open", point: i });
+    this.send("open", i);
   }
 
   // Select the points of `mask`, or with `add` also those selected before.
@@ -187,18 +193,19 @@ class Scatter {
     if (!whole.includes(1)) return this.clear();
     const text = packMask(whole);
     this.choice.choose(text);
-    this.send("act", { kind: "select", mask: text });
+    this.send("select", text);
     return this.refresh();
   }
 
   clear() {
     if (this.choice.value === null) return;
     this.choice.choose(null);
-    this.send("act", { kind: "clear" });
+    this.send("select", "");
     this.refresh();
   }
 
   refresh() {
+    this.look = null; // what is shown is no longer what Python has sent
     this.readMask();
     this.legend.mark();
     this.paint();

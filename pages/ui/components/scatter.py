@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -49,6 +49,9 @@ class ScatterEvent:
     kind: Literal["select", "open", "clear"]
     points: tuple[int, ...] = ()
     point: int | None = None
+
+
+_CLEAR = ScatterEvent("clear")
 
 
 def scatter(
@@ -98,9 +101,10 @@ def scatter(
             "label": label,
         },
         height=height,
-        on_act_change=lambda: _tell(on_event, st.session_state[key].get("act"), n_points),
+        on_select_change=lambda: _tell(on_event, st.session_state[key], "select", n_points),
+        on_open_change=lambda: _tell(on_event, st.session_state[key], "open", n_points),
     )
-    return _event(result.get("act"), n_points)
+    return _event(result, "select", n_points) or _event(result, "open", n_points)
 
 
 def _tabulate(
@@ -138,19 +142,24 @@ def _unpack(text: str, n_points: int) -> tuple[int, ...]:
     return tuple(int(point) for point in np.flatnonzero(mask))
 
 
-def _event(value: Any, n_points: int) -> ScatterEvent | None:
+def _event(
+    values: Mapping[str, Any], kind: Literal["select", "open"], n_points: int
+) -> ScatterEvent | None:
+    value = values.get(kind)
     if value is None:
         return None
-    if value["kind"] == "select":
-        return ScatterEvent("select", points=_unpack(value["mask"], n_points))
-    if value["kind"] == "open":
-        # The points may have become fewer while the click was on its way.
-        point = int(value["point"])
-        return ScatterEvent("open", point=point) if point < n_points else None
-    return ScatterEvent("clear")
+    if kind == "select":
+        return ScatterEvent("select", points=_unpack(value, n_points)) if value else _CLEAR
+    # The points may have become fewer while the click was on its way.
+    return ScatterEvent("open", point=int(value)) if int(value) < n_points else None
 
 
-def _tell(on_event: Callable[[ScatterEvent], None] | None, value: Any, n_points: int) -> None:
-    event = _event(value, n_points)
+def _tell(
+    on_event: Callable[[ScatterEvent], None] | None,
+    values: Mapping[str, Any],
+    kind: Literal["select", "open"],
+    n_points: int,
+) -> None:
+    event = _event(values, kind, n_points)
     if on_event is not None and event is not None:
         on_event(event)

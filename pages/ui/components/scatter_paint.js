@@ -2,7 +2,7 @@
 // then stamped, which keeps 100,000 points within a few frames.
 
 const LEFT_OUT = "#8d949a"; // points of no cluster
-const FAINT = 0.16;
+const FAINT = 0.2; // share of its own colour that a dimmed point keeps
 const SLOW = 14; // ms; a slower picture is moved as an image while the user drags
 
 class Painter {
@@ -70,8 +70,10 @@ class Painter {
     this.look = look;
     const all = [LEFT_OUT, ...colours];
     const rims = all.map((colour, i) => (i > 0 && outlines?.[i - 1]) || rimFor(colour, theme));
-    this.sprites = all.map((colour, i) => drawSprite(colour, rims[i], size, ratio, 1));
-    this.faint = all.map((colour, i) => drawSprite(colour, rims[i], size, ratio, FAINT));
+    this.sprites = all.map((colour, i) => drawSprite(colour, rims[i], size, ratio));
+    // Mixed with the paper rather than transparent: thousands on one heap stay as faint as one.
+    const fade = (colour) => mixColours(colour, theme.paper, FAINT);
+    this.faint = all.map((colour, i) => drawSprite(fade(colour), fade(rims[i]), size, ratio));
   }
 }
 
@@ -81,13 +83,12 @@ function rimFor(colour, theme) {
   return (a + 0.05) / (b + 0.05) < 1.7 ? theme.quiet : theme.paper;
 }
 
-function drawSprite(colour, rim, radius, ratio, alpha) {
+function drawSprite(colour, rim, radius, ratio) {
   const canvas = document.createElement("canvas");
   const line = radius < 2.5 * ratio ? 0.5 * ratio : ratio;
   canvas.width = 2 * Math.ceil(radius + line);
   canvas.height = canvas.width;
   const context = canvas.getContext("2d");
-  context.globalAlpha = alpha;
   context.beginPath();
   context.arc(canvas.width / 2, canvas.width / 2, radius, 0, 2 * Math.PI);
   context.fillStyle = colour;

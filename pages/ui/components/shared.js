@@ -39,17 +39,23 @@ function element(tag, attributes = {}, ...children) {
 // The theme comes as CSS variables; a canvas has to look them up by itself.
 function readTheme(host) {
   const style = getComputedStyle(host);
-  const read = (name, fallback) => style.getPropertyValue(name).trim() || fallback;
+  const read = (name) => style.getPropertyValue(`--st-${name}`).trim();
+  const [ink, paper] = [read("text-color"), read("background-color")];
   return {
-    ink: read("--st-text-color", "#1d2329"),
-    quiet: read("--quiet", "#5c6369"),
-    paper: read("--st-background-color", "#fbfaf7"),
-    panel: read("--st-secondary-background-color", "#f0eee8"),
-    border: read("--st-border-color", "#d9d5cb"),
-    accent: read("--st-primary-color", "#0f6b6b"),
-    font: read("--st-font", "sans-serif"),
-    dark: luminance(read("--st-background-color", "#ffffff")) < 0.4,
+    ink,
+    paper,
+    quiet: mixColours(ink, paper, 0.68), // as --quiet in the style sheet
+    panel: read("secondary-background-color"),
+    accent: read("primary-color"),
+    font: read("font"),
   };
+}
+
+// `share` of the colour `a`, the rest of `b`.
+function mixColours(a, b, share) {
+  const other = channels(b);
+  const mixed = channels(a).map((value, i) => Math.round(value * share + other[i] * (1 - share)));
+  return `rgb(${mixed.join(", ")})`;
 }
 
 // Relative luminance (0–1) of "#rgb", "#rrggbb" or "rgb(r, g, b)".
