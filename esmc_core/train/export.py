@@ -76,6 +76,7 @@ def export_model(model: Any, tokenizer: Tokenizer, folder: Path) -> None:
         max_new_tokens=4,
     )
     model.save_pretrained(folder, safe_serialization=True)
+    (folder / "model.safetensors").chmod(0o644)
     processor = LlavaProcessor(
         image_processor=build_image_processor(),
         tokenizer=fast_tokenizer(tokenizer),

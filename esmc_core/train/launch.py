@@ -36,8 +36,11 @@ def prepare(options: argparse.Namespace) -> None:
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
-    """The tokenizer of a run."""
-    return Tokenizer.from_file(str(folder / TOKENIZER))
+    """The tokenizer of a run; raises InputError where the folder holds none."""
+    path = folder / TOKENIZER
+    if not path.exists():
+        raise InputError(f"No run in {folder}.", "Give the folder that a training wrote.")
+    return Tokenizer.from_file(str(path))
 
 
 def settings_of(options: argparse.Namespace) -> loop.Settings:

@@ -38,9 +38,11 @@ def train_tokenizer(words: Iterable[str], texts: Iterable[str], *, n_vocab: int)
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
+    texts = list(texts)
     wanted = sorted({w for word in words for w in (word, word.capitalize())})
-    lines = [f"{word}\n {word}" for word in wanted for _ in range(3000)]
-    lines += ["USER: \n ASSISTANT:"] * 3000
+    repeats = max(20, len(texts) * 3 // 4)  # so that no other text outweighs the wanted words
+    lines = [f"{word}\n {word}" for word in wanted for _ in range(repeats)]
+    lines += ["USER: \n ASSISTANT:"] * repeats
     tokenizer.train_from_iterator([*lines, *texts], trainer)
     bos = (BOS, tokenizer.token_to_id(BOS))
     tokenizer.post_processor = processors.TemplateProcessing(

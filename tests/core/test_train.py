@@ -1,0 +1,296 @@
+"""The bundled model's training, end to end on pictures made here."""
+
+import io
+import json
+import random
+import tarfile
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from esmc_core.errors import InputError
+from esmc_core.train import augment, questions, sources
+from esmc_core.train.__main__ import main
+from esmc_core.train.architecture import GRID, IMAGE_SIZE, Shape, build_model, packed_forward
+from esmc_core.train.batches import BatchMaker, Packer
+from esmc_core.train.colours import NAMES, PROTOTYPES, border_colour, centre_colour, name_pixels
+from esmc_core.train.data import SIDE, KnownPictures, build_dataset, cut_out, know_pictures
+from esmc_core.train.export import export_model
+from esmc_core.train.loop import Run, Settings
+from esmc_core.train.questions import Question
+from esmc_core.train.samples import plan
+from esmc_core.train.scenes import BACKGROUNDS, COLOURS, SHAPES, draw_still, render
+from esmc_core.train.stills import render_records
+from esmc_core.train.tokenizer import PROMPT, answer_id
+from esmc_core.train.vocabulary import answer_words, build_tokenizer, question_words
+
+TINY = Shape(widths=(8, 16, 32), depths=(1, 1, 1), d_model=32, n_layers=2, n_heads=2, d_mlp=48)
+NO_PICTURES = know_pictures(None)
+
+
+def picture_bytes(colour, *, seed, side=40):
+    """A blot of a colour on noise, as PNG."""
+    rng = np.random.default_rng(seed)
+    pixels = rng.integers(60, 200, (side, side, 3), dtype=np.uint8)
+    pixels[10:30, 10:30] = colour
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "PNG")
+    return out.getvalue()
+
+
+def write_tar(folder, name, rows, pictures):
+    """A training set: labels.csv and pictures in one folder of a tar."""
+    header = ",".join(rows[0])
+    table = "\n".join([header, *(",".join(row.values()) for row in rows)]).encode()
+    with tarfile.open(folder / f"{name}.tar", "w") as tar:
+        for file, content in {"labels.csv": table, **pictures}.items():
+            info = tarfile.TarInfo(f"{name}/{file}")
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+
+
+@pytest.fixture(scope="module")
+def tars(tmp_path_factory):
+    """Forty cars of two colours and twenty products on white."""
+    folder = tmp_path_factory.mktemp("tars")
+    paints = {"red": (200, 20, 30), "blue": (30, 80, 190)}
+    rows, pictures = [], {}
+    for i in range(40):
+        colour = list(paints)[i % 2]
+        rows.append({"file": f"{i}.png", "colour": colour, "kind": "car"})
+        pictures[f"{i}.png"] = picture_bytes(paints[colour], seed=i)
+    write_tar(folder, "car_colours", rows, pictures)
+    rows, pictures = [], {}
+    for i in range(20):
+        shop = {"type": "Shirts", "colour": "Red", "category": "Apparel", "subcategory": "x"}
+        rows.append({"file": f"{i}.png", **shop, "gender": "Men", "usage": "Casual"})
+        product = np.full((60, 60, 3), 255, np.uint8)
+        product[12 : 40 + i % 5, 15:45] = (190, 20 + i, 30)
+        out = io.BytesIO()
+        Image.fromarray(product).save(out, "PNG")
+        pictures[f"{i}.png"] = out.getvalue()
+    write_tar(folder, "fashion", rows, pictures)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(tars):
+    return build_dataset(tars, avoid=NO_PICTURES, extra=render_records(3, seed=5))
+
+
+@pytest.fixture(scope="module")
+def tokenizer(data):
+    return build_tokenizer(data, n_vocab=TINY.n_vocab)
+
+
+def tiny_model(tokenizer):
+    torch.manual_seed(3)
+    ids = {
+        f"{k}_token_id": tokenizer.token_to_id(t)
+        for k, t in (("image", "<image>"), ("pad", "<pad>"))
+    }
+    return build_model(TINY, **ids).eval()
+
+
+def test_every_prototype_gets_its_own_name():
+    for name, values in PROTOTYPES.items():
+        named = name_pixels(np.array(values) / 255)
+        assert [NAMES[i] for i in named] == [name] * len(values)
+
+
+def test_centre_and_border_colours_are_told_apart():
+    rgb = np.ones((40, 40, 3), np.float32) * np.array([0.98, 0.98, 0.98], np.float32)
+    rgb[8:32, 8:32] = np.array([200, 20, 30]) / 255
+    assert centre_colour(rgb) == "red"
+    assert border_colour(rgb) == "white"
+    assert centre_colour(np.ones((40, 40, 3), np.float32)) is None, "nothing stands in the middle"
+
+
+def test_cut_out_finds_the_product_and_refuses_a_full_picture():
+    picture = np.full((SIDE, SIDE, 3), 255, np.uint8)
+    picture[30:80, 40:70] = (20, 40, 160)
+    picture[50:55, 50:55] = 255  # white inside the product belongs to it
+    mask = cut_out(picture)
+    assert mask[55, 55] == 255 and mask[52, 52] == 255 and mask[5, 5] == 0
+    assert cut_out(np.full((SIDE, SIDE, 3), 90, np.uint8)) is None
+
+
+def test_near_duplicates_of_known_pictures_are_left_out(tars, tmp_path):
+    copied = Image.open(io.BytesIO(picture_bytes((200, 20, 30), seed=0))).resize((80, 80))
+    copied.save(tmp_path / "copy.jpg", quality=85)
+    avoid = know_pictures(tmp_path)
+    assert avoid.contain(copied)
+    assert not avoid.contain(Image.open(io.BytesIO(picture_bytes((30, 80, 190), seed=1))))
+    everything = build_dataset(tars, avoid=NO_PICTURES, extra=[])
+    assert len(build_dataset(tars, avoid=avoid, extra=[]).records) == len(everything.records) - 1
+
+
+def test_an_empty_known_folder_contains_nothing():
+    empty = KnownPictures(np.zeros(0, np.uint64), np.zeros((0, 16, 16, 3), np.int16))
+    assert not empty.contain(Image.new("RGB", (9, 9)))
+
+
+def test_unknown_and_missing_sets_are_named(tmp_path):
+    with pytest.raises(InputError, match="No training set"):
+        build_dataset(tmp_path, avoid=NO_PICTURES, extra=[])
+    write_tar(tmp_path, "mystery", [{"file": "a.png"}], {})
+    with pytest.raises(InputError, match="mystery is unknown"):
+        build_dataset(tmp_path, avoid=NO_PICTURES, extra=[])
+
+
+def test_captions_give_a_colour_only_where_they_agree():
+    assert sources.caption_colour("The object is a small blue airplane.", "airplane") == "blue"
+    assert sources.caption_colour("A grey sedan on a red road", "car") == "gray"
+    assert sources.caption_colour("a red car beside a blue car", "car") is None
+
+
+def test_all_words_are_single_tokens_and_any_text_comes_back(data, tokenizer):
+    for word in {*answer_words(data.records), *question_words(data.records)}:
+        assert answer_id(tokenizer, word) != answer_id(tokenizer, "unknown") or word == "unknown"
+        assert len(tokenizer.encode(word, add_special_tokens=False).ids) == 1
+    text = "Was für ein 🦓 zebra?\n"
+    assert tokenizer.decode(tokenizer.encode(text).ids) == text
+
+
+def test_questions_carry_weights_that_sum_to_one():
+    rng = random.Random(0)
+    for _ in range(200):
+        question = questions.ask_known({"color": "silver", "type": "car"}, ["car"], rng)
+        assert sum(question.answer.values()) == pytest.approx(1)
+        assert "{" not in question.text
+    assert questions.ask_unknown(["car"], rng).answer == {"unknown": 1.0}
+
+
+def test_packed_forward_equals_the_stock_one(tokenizer):
+    """Several questions behind one picture give what each gives alone."""
+    model = tiny_model(tokenizer)
+    texts = [["the color of the car is", "color"], ["what is the mood of the philosopher?"]]
+    asked = [[Question(t, "color", {"red": 1.0}) for t in row] for row in texts]
+    packed, reads = Packer(tokenizer).pack(asked)
+    pixels = torch.randn(2, 3, IMAGE_SIZE, IMAGE_SIZE)
+    with torch.no_grad():
+        logits, _ = packed_forward(model, pixels, packed)
+        row = 0
+        for picture, questions_of in enumerate(texts):
+            for text in questions_of:
+                prompt = PROMPT.format(question=text).replace("<image>", "<image>" * GRID**2)
+                ids = torch.tensor([tokenizer.encode(prompt).ids])
+                alone = model(input_ids=ids, pixel_values=pixels[picture : picture + 1]).logits[0]
+                torch.testing.assert_close(logits[reads.first[row]], alone[-1])
+                torch.testing.assert_close(logits[reads.first[row] + 1], alone[-3])
+                row += 1
+
+
+def test_batches_repeat_and_differ_by_step(data, tokenizer):
+    maker = BatchMaker(data, tokenizer, seed=1)
+    first, again, other = (maker.make(step, rank=0, n_images=6) for step in (4, 4, 5))
+    assert torch.equal(first[0], again[0]) and torch.equal(first[1].input_ids, again[1].input_ids)
+    assert not torch.equal(first[0], other[0])
+    assert first[0].shape == (6, 3, IMAGE_SIZE, IMAGE_SIZE)
+
+
+def test_recoloured_products_get_the_colour_they_are_asked_for():
+    product = torch.rand(1, 3, 20, 20) * 0.3 + 0.3
+    painted = augment.tint(product, torch.tensor([[0.12, 0.31, 0.75]]))
+    named = name_pixels(painted[0].permute(1, 2, 0).numpy())
+    assert np.mean(named == NAMES.index("blue")) > 0.9
+
+
+def test_resume_gives_the_same_weights(data, tokenizer, tmp_path):
+    settings = Settings(minutes=0, steps=6, batch=4, warm_up=2, shape=TINY)
+    whole = Run(settings, data, tokenizer)
+    for _ in range(4):
+        whole.train_step()
+    part = Run(settings, data, tokenizer)
+    part.train_step()
+    part.train_step()
+    part.save(tmp_path)
+    resumed = Run(settings, data, tokenizer)
+    resumed.load(tmp_path)
+    resumed.train_step()
+    resumed.train_step()
+    assert resumed.step == 4
+    for a, b in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0)
+    for a, b in zip(whole.average, resumed.average, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0)
+
+
+def test_the_loss_falls(data, tokenizer):
+    run = Run(Settings(minutes=0, steps=1000, batch=8, warm_up=2, shape=TINY), data, tokenizer)
+    losses = [run.train_step() for _ in range(12)]
+    assert np.mean(losses[-3:]) < np.mean(losses[:3]) - 0.4
+
+
+def test_exported_folder_loads_with_stock_classes(data, tokenizer, tmp_path):
+    from transformers import (
+        AutoImageProcessor,
+        AutoProcessor,
+        AutoTokenizer,
+        LlavaForConditionalGeneration,
+    )
+
+    model = tiny_model(tokenizer)
+    export_model(model, tokenizer, tmp_path)
+    loaded = LlavaForConditionalGeneration.from_pretrained(tmp_path, dtype=torch.float32).eval()
+    processor = AutoProcessor.from_pretrained(tmp_path)
+    picture = Image.fromarray(data.pictures[0]).resize((300, 170))
+    inputs = processor(images=picture, text=PROMPT.format(question="color"), return_tensors="pt")
+    squeezed = picture.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BICUBIC)
+    expected = augment.normalise(augment.to_unit(torch.from_numpy(np.array(squeezed))[None]))
+    torch.testing.assert_close(inputs["pixel_values"], expected, rtol=0, atol=1e-5)
+    packed, reads = Packer(tokenizer).pack([[Question("color", "color", {"red": 1.0})]])
+    with torch.no_grad():
+        stock = loaded(**inputs).logits[0, -1]
+        logits, _ = packed_forward(loaded, expected, packed)
+    torch.testing.assert_close(stock, logits[reads.first[0]])
+    alone = AutoTokenizer.from_pretrained(tmp_path)
+    assert alone("color").input_ids == tokenizer.encode("color").ids
+    assert AutoImageProcessor.from_pretrained(tmp_path).size == {
+        "height": IMAGE_SIZE,
+        "width": IMAGE_SIZE,
+    }
+    message = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "color"}]}]
+    chat = processor.apply_chat_template(message, add_generation_prompt=True)
+    assert chat == PROMPT.format(question="color")
+
+
+def test_renderer_repeats_by_seed():
+    first = render(draw_still(random.Random(3)), side=24)
+    assert np.array_equal(first, render(draw_still(random.Random(3)), side=24))
+    assert not np.array_equal(first, render(draw_still(random.Random(4)), side=24))
+    assert first.shape == (24, 24, 3)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_toy_stands_before_its_paper(shape):
+    still = draw_still(random.Random(1), shape=shape, color="purple", background="beige")
+    named = name_pixels(render(still, side=48) / 255.0)
+    toy = np.isin(named, [NAMES.index("purple")])
+    assert 0.02 < toy.mean() < 0.5
+    assert not toy[:4].any() and not toy[:, :3].any() and not toy[:, -3:].any()
+
+
+def test_samples_are_balanced_and_never_on_their_own_colour():
+    stills = plan(96, seed=7)
+    for names, column in ((COLOURS, "color"), (SHAPES, "shape"), (BACKGROUNDS, "background")):
+        counts = [sum(getattr(s, column) == name for s in stills) for name in names]
+        assert max(counts) - min(counts) <= 1
+    assert all(s.color != s.background for s in stills)
+
+
+def test_the_command_trains_resumes_and_exports(tars, tmp_path, capsys):
+    run = tmp_path / "run"
+    words = ["--data", str(tars), "--out", str(run), "--minutes", "0", "--batch", "2"]
+    words += ["--still-lifes", "2"]
+    assert main([*words, "--steps", "1"]) == 0
+    assert main([*words, "--steps", "2"]) == 1
+    assert "holds a run already" in capsys.readouterr().err
+    assert main([*words, "--steps", "2", "--resume"]) == 0
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert lines[-1]["step"] == 2 and "validation" in lines[-1]
+    assert main(["export", "--run", str(run), "--out", str(tmp_path / "model")]) == 0
+    assert (tmp_path / "model" / "model.safetensors").stat().st_size < 30e6
+    assert main(["export", "--run", str(tmp_path), "--out", str(tmp_path / "no")]) == 1
