@@ -109,12 +109,12 @@ def stability(
     seed: int = 0,
     should_stop: Callable[[], bool] | None = None,
 ) -> float:
-    """Mean adjusted Rand index between K-means runs from different single starts.
+    """Mean adjusted Rand index between K-means runs, each the best of three starts.
 
-    Where the number of clusters fits the data, all starts end in the same partition: 1.
+    Where the number of clusters fits the data, all runs end in the same partition: 1.
     """
     runs = [
-        fit_kmeans(rows, n_clusters, n_init=1, seed=seed + run, should_stop=should_stop)
+        fit_kmeans(rows, n_clusters, n_init=3, seed=seed + run, should_stop=should_stop)
         for run in range(n_runs)
     ]
     found = [run.labels.cpu().numpy() for run in runs]

@@ -69,7 +69,8 @@ _WORDS = {
     "blonde": "#e3cb8f",
     "ginger": "#c1672b",
 }
-_NEAR = 0.06  # OKLab distance below which two colours are taken for each other
+# OKLab distances: what other colours should keep, and what tells two colours apart at all.
+_APART, _NEAR = 0.1, 0.06
 _MIN_CONTRAST = 3.0  # WCAG, for things that are no text
 
 
@@ -141,12 +142,12 @@ def _free_shade(colour: str, taken: list[str]) -> str:
 
 def _free_colour(taken: list[str]) -> str:
     everything = (*PALETTE, *_grid())
-    found = _first_free(PALETTE, taken)
+    found = _first_free(PALETTE, taken, apart=_APART) or _first_free(PALETTE, taken)
     return found or everything[int(_distances(everything, taken).argmax())]
 
 
-def _first_free(colours: tuple[str, ...], taken: list[str]) -> str | None:
-    free = np.flatnonzero(_distances(colours, taken) >= _NEAR)
+def _first_free(colours: tuple[str, ...], taken: list[str], *, apart: float = _NEAR) -> str | None:
+    free = np.flatnonzero(_distances(colours, taken) >= apart)
     return colours[free[0]] if len(free) else None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from esmc_core.records import key_of, read_json, write_bytes, write_json
 _RECORD, _ARRAYS = "clustering.json", "arrays.npz"
 _VERSION = 1
 _MAX_NAME = 80
+_DAMAGE = (KeyError, TypeError, ValueError, AttributeError, OSError, EOFError, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,7 @@ def load_clustering(folder: Path) -> Clustering:
     record = read_json(folder / _RECORD)
     try:
         return _clustering_of(record, _read_arrays(folder / _ARRAYS))
-    except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
+    except _DAMAGE as error:
         raise StoreError(
             f"The clustering {folder} cannot be read ({error}).", "Delete it."
         ) from error
