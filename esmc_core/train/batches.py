@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor
 
@@ -23,6 +24,8 @@ END_WEIGHT = 0.3  # the question's last word foretells the answer too, before th
 ATTRIBUTE_INDEX = {name: i for i, name in enumerate([*questions.ATTRIBUTES, questions.UNKNOWN])}
 UPRIGHT_SETS = {"car_colours", "scenes", "weather", "animals", "fashion", "cifar10_train"}
 LEAST_CROP = {"cards": 0.85, "still_lifes": 0.8, "fashion": 0.7}  # labels that a crop would hide
+# Close-ups that are also shown smaller, on another photograph: things seldom fill a picture.
+INSETS = {"car_colours": 0.3, "car_body_colours": 0.2, "flowers": 0.15, "clothing": 0.15}
 PAINTS = [name for name in PROTOTYPES if name != "beige"]
 GENERIC = ["object", "thing"]
 
@@ -215,6 +218,9 @@ class BatchMaker:
         elif rng.random() < self.ranges.gray_share and record.source != "still_lifes":
             draw.gray = True
             draw.labels = {k: v for k, v in draw.labels.items() if k not in ("color", "background")}
+        elif rng.random() < INSETS.get(source, 0.0) and self.grounds:
+            draw.pasted = True
+            draw.labels.pop("background", None)
         if record.source in UPRIGHT_SETS and not draw.pasted:
             if rng.random() < self.ranges.turned_share:
                 draw.turns = rng.randrange(1, 4)
@@ -269,8 +275,14 @@ class BatchMaker:
             if draw.recolour:
                 colour = torch.tensor([draw.recolour])
                 products[i] = augment.tint(products[i : i + 1], colour)[0]
-        masks = torch.from_numpy(np.stack([self.data.masks[d.record.cut_out] for d in draws]))
+        masks = torch.from_numpy(np.stack([self._mask(d.record) for d in draws]))
         return augment.paste(products, masks[:, None].float() / 255, grounds, generator)
+
+    def _mask(self, record: Record) -> NDArray[np.uint8]:
+        """What of a picture is pasted: the product, or all of it where it is not cut out."""
+        if record.cut_out >= 0:
+            return self.data.masks[record.cut_out]
+        return np.full(self.data.masks.shape[1:], 255, np.uint8)
 
     def ask(self, draw: Draw, rng: random.Random) -> list[Question]:
         """A picture's questions, at least one of them answerable where it has a label."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import torch
@@ -200,6 +202,25 @@ def sum_gradients(parameters: list[nn.Parameter], n_processes: int) -> None:
         start += gradient.numel()
 
 
+class StopSignal:
+    """While entered, Ctrl-C or a termination asks for an end, with a checkpoint, after the step."""
+
+    def __init__(self) -> None:
+        self.given = False
+
+    def __enter__(self) -> StopSignal:
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        self._before = {number: signal.signal(number, self._take) for number in numbers}
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        self.given = True
+
+
 def log_line(folder: Path, **values: Any) -> None:
     """Append one JSON line to the run's log."""
     with (folder / LOG).open("a") as handle:
@@ -223,29 +244,46 @@ def train(run: Run, folder: Path, *, rank: int = 0) -> None:
         folder: where log and checkpoint go; the first process writes.
     """
     s = run.settings
-    last_save = last_log = time.monotonic()
-    losses: list[float] = []
-    while not everybody_done(run.progress() >= 1, s.processes):
-        started = time.monotonic()
-        losses.append(run.train_step(rank=rank))
-        run.elapsed_s += time.monotonic() - started
-        if rank == 0 and run.step % s.log_every == 0:
-            speed = s.batch * len(losses) / (time.monotonic() - last_log)
-            log_line(
-                folder,
-                step=run.step,
-                minutes=round(run.elapsed_s / 60, 2),
-                loss=round(sum(losses) / len(losses), 4),
-                rate=round(run.learning_rate(), 6),
-                pictures_per_s=round(speed, 1),
-            )
-            last_log = time.monotonic()
-            losses.clear()
-        if rank == 0 and time.monotonic() - last_save > s.save_every_s:
-            finish_part(run, folder)
-            last_save = last_log = time.monotonic()
+    progress = Progress(folder, batch=s.batch, every=s.log_every)
+    last_save = time.monotonic()
+    with StopSignal() as stop:
+        while not everybody_done(stop.given or run.progress() >= 1, s.processes):
+            started = time.monotonic()
+            loss = run.train_step(rank=rank)
+            run.elapsed_s += time.monotonic() - started
+            if rank == 0:
+                progress.add(run, loss)
+            if rank == 0 and time.monotonic() - last_save > s.save_every_s:
+                finish_part(run, folder)
+                last_save = time.monotonic()
     if rank == 0:
         finish_part(run, folder)
+
+
+class Progress:
+    """Writes the mean loss and the speed of every so many steps to the log."""
+
+    def __init__(self, folder: Path, *, batch: int, every: int) -> None:
+        self.folder, self.batch, self.every = folder, batch, every
+        self.losses: list[float] = []
+        self.since_s: float | None = None
+
+    def add(self, run: Run, loss: float) -> None:
+        """Take one step's loss."""
+        self.since_s = run.elapsed_s if self.since_s is None else self.since_s
+        self.losses.append(loss)
+        if run.step % self.every:
+            return
+        spent_s = max(run.elapsed_s - self.since_s, 1e-6)
+        log_line(
+            self.folder,
+            step=run.step,
+            minutes=round(run.elapsed_s / 60, 2),
+            loss=round(sum(self.losses) / len(self.losses), 4),
+            rate=round(run.learning_rate(), 6),
+            pictures_per_s=round(self.batch * (len(self.losses) - 1) / spent_s, 1),
+        )
+        self.losses, self.since_s = [], None
 
 
 def finish_part(run: Run, folder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,7 +88,7 @@ def draw_still(
     angle, height = rng.uniform(-2.4, -0.4), rng.uniform(0.75, 1.5)
     light = np.array([np.cos(angle), height, -np.sin(angle) * 0.8])
     light /= np.linalg.norm(light)
-    return Still(
+    still = Still(
         shape=shape or rng.choice(SHAPES),
         color=color,
         background=background,
@@ -107,6 +107,9 @@ def draw_still(
         wall=rng.uniform(2.6, 4.5),
         gloss=rng.uniform(0.5, 1.0),
     )
+    if still.shape == "ring":  # seen from the edge it would be a stick
+        return replace(still, turn=still.azimuth + (still.turn / np.pi - 1) * 0.9)
+    return still
 
 
 def _toy(still: Still, p: Points) -> tuple[Field, Parts]:
