@@ -11,13 +11,12 @@ from tokenizers import Tokenizer
 
 from esmc_core.errors import InputError
 from esmc_core.train import loop
-from esmc_core.train.architecture import GRID, IMAGE_SIZE, MEAN, STD, Shape, build_model
+from esmc_core.train.architecture import GRID, IMAGE_SIZE, MEAN, STD, Shape
 from esmc_core.train.launch import load_tokenizer
 from esmc_core.train.tokenizer import (
     BOS,
     CHAT_TEMPLATE,
     EOS,
-    IMAGE,
     PAD,
     fast_tokenizer,
     special_id,
@@ -35,15 +34,7 @@ def averaged_model(folder: Path, tokenizer: Tokenizer) -> Any:
         raise InputError(f"No checkpoint in {folder}.", "Give the folder of a run.")
     state = torch.load(path, map_location="cpu", weights_only=True)
     shape = Shape(**state["settings"]["shape"])
-    model = build_model(
-        shape,
-        image_token_id=special_id(tokenizer, IMAGE),
-        pad_token_id=special_id(tokenizer, PAD),
-    )
-    with torch.no_grad():
-        for target, value in zip(model.parameters(), state["average"], strict=True):
-            target.copy_(value)
-    return model.eval()
+    return loop.fill_model(shape, tokenizer, state["average"])
 
 
 def build_image_processor() -> Any:

@@ -63,11 +63,7 @@ class Run:
         torch.manual_seed(settings.seed)
         self.settings, self.data, self.tokenizer = settings, data, tokenizer
         self.device = torch.device(settings.device)
-        self.model = build_model(
-            settings.shape,
-            image_token_id=special_id(tokenizer, IMAGE),
-            pad_token_id=special_id(tokenizer, PAD),
-        ).to(self.device)
+        self.model = empty_model(settings.shape, tokenizer).to(self.device)
         # The plain form is twice as fast as the fused one on a CPU's short sequences.
         self.model.set_attn_implementation("eager")
         words = answer_words(data.records)
@@ -151,15 +147,7 @@ class Run:
 
     def averaged_model(self) -> Any:
         """A copy of the model with the averaged weights, in evaluation mode."""
-        model = build_model(
-            self.settings.shape,
-            image_token_id=self.model.config.image_token_id,
-            pad_token_id=self.model.config.pad_token_id,
-        )
-        with torch.no_grad():
-            for target, value in zip(model.parameters(), self.average, strict=True):
-                target.copy_(value)
-        return model.eval()
+        return fill_model(self.settings.shape, self.tokenizer, self.average).to(self.device)
 
     def save(self, folder: Path) -> None:
         """Write the checkpoint; the old one stays until the new one is whole."""
@@ -183,6 +171,24 @@ class Run:
         self.average = state["average"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.elapsed_s = state["step"], state["elapsed_s"]
+
+
+def empty_model(shape: Shape, tokenizer: Tokenizer) -> Any:
+    """A model with fresh weights that knows the tokenizer's special tokens."""
+    return build_model(
+        shape,
+        image_token_id=special_id(tokenizer, IMAGE),
+        pad_token_id=special_id(tokenizer, PAD),
+    )
+
+
+def fill_model(shape: Shape, tokenizer: Tokenizer, values: list[Tensor]) -> Any:
+    """A model in evaluation mode with the values of its parameters, in their order."""
+    model = empty_model(shape, tokenizer)
+    with torch.no_grad():
+        for target, value in zip(model.parameters(), values, strict=True):
+            target.copy_(value)
+    return model.eval()
 
 
 def soft_cross_entropy(logits: Tensor, ids: Tensor, weights: Tensor) -> Tensor:
@@ -227,13 +233,14 @@ def log_line(folder: Path, **values: Any) -> None:
         handle.write(json.dumps(values) + "\n")
 
 
-def everybody_done(done: bool, n_processes: int) -> bool:
-    """The first process's clock decides for all."""
-    if n_processes == 1:
+def agree(run: Run, done: bool) -> bool:
+    """Whether to end; the first process's clock decides for all, and sets their learning rate."""
+    if run.settings.processes == 1:
         return done
-    flag = torch.tensor([float(done)])
-    torch.distributed.broadcast(flag, 0)
-    return bool(flag.item())
+    told = torch.tensor([float(done), run.elapsed_s], dtype=torch.float64)
+    torch.distributed.broadcast(told, 0)
+    run.elapsed_s = float(told[1])
+    return bool(told[0])
 
 
 def train(run: Run, folder: Path, *, rank: int = 0) -> None:
@@ -247,7 +254,7 @@ def train(run: Run, folder: Path, *, rank: int = 0) -> None:
     progress = Progress(folder, batch=s.batch, every=s.log_every)
     last_save = time.monotonic()
     with StopSignal() as stop:
-        while not everybody_done(stop.given or run.progress() >= 1, s.processes):
+        while not agree(run, stop.given or run.progress() >= 1):
             started = time.monotonic()
             loss = run.train_step(rank=rank)
             run.elapsed_s += time.monotonic() - started

@@ -281,6 +281,14 @@ def test_samples_are_balanced_and_never_on_their_own_colour():
     assert all(s.color != s.background for s in stills)
 
 
+@pytest.mark.slow
+def test_two_processes_train_together(tars, tmp_path):
+    words = ["--data", str(tars), "--out", str(tmp_path / "run"), "--minutes", "0", "--batch", "4"]
+    assert main([*words, "--still-lifes", "2", "--steps", "2", "--processes", "2"]) == 0
+    lines = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
+    assert json.loads(lines[-1])["step"] == 2
+
+
 def test_the_command_trains_resumes_and_exports(tars, tmp_path, capsys):
     run = tmp_path / "run"
     words = ["--data", str(tars), "--out", str(run), "--minutes", "0", "--batch", "2"]
