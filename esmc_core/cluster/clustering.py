@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -34,7 +35,8 @@ class ClusterSettings:
         geometry: of the vocabulary; "hellinger" clusters √p, "euclidean" p.
         merge_spelling: add up spelling variants before clustering.
         use_head: False stops after K-means.
-        labels_from: the head's "argmax", or "head_kmeans", K-means on its outputs.
+        labels_from: "head_kmeans", K-means on the head's outputs (.217 mean NMI over ten
+            criteria with an early bundled model), or their "argmax" (.205).
         epochs, learning_rate: of the head.
     """
 
@@ -44,7 +46,7 @@ class ClusterSettings:
     geometry: Literal["hellinger", "euclidean"] = "hellinger"
     merge_spelling: bool = True
     use_head: bool = True
-    labels_from: Literal["argmax", "head_kmeans"] = "argmax"
+    labels_from: Literal["head_kmeans", "argmax"] = "head_kmeans"
     n_init: int = 10
     epochs: int = 200
     learning_rate: float = 1e-3
@@ -151,16 +153,19 @@ def clustering_key(settings: ClusterSettings, source: Source) -> str:
 
 
 def save_clustering(folder: Path, clustering: Clustering) -> None:
-    """Write a clustering into `folder`; the record comes last and makes it complete."""
-    arrays = io.BytesIO()
-    np.savez(
-        arrays,
-        labels=clustering.labels,
-        confidence=clustering.confidence,
-        distances=clustering.distances,
-    )
-    write_bytes(folder / _ARRAYS, arrays.getvalue())
-    save_names(folder, clustering)
+    """Write a clustering; a new `folder` appears only once it is complete."""
+    if folder.exists():
+        _write(folder, clustering)
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".partial-") as temporary:
+        complete = Path(temporary) / folder.name
+        _write(complete, clustering)
+        try:
+            complete.rename(folder)
+        except OSError:
+            if not folder.exists():  # else somebody was faster, with the same content
+                raise
 
 
 def save_names(folder: Path, clustering: Clustering) -> None:
@@ -176,6 +181,18 @@ def save_names(folder: Path, clustering: Clustering) -> None:
         ],
     }
     write_json(folder / _RECORD, record)
+
+
+def _write(folder: Path, clustering: Clustering) -> None:
+    arrays = io.BytesIO()
+    np.savez(
+        arrays,
+        labels=clustering.labels,
+        confidence=clustering.confidence,
+        distances=clustering.distances,
+    )
+    write_bytes(folder / _ARRAYS, arrays.getvalue())
+    save_names(folder, clustering)
 
 
 def load_clustering(folder: Path) -> Clustering:

@@ -32,13 +32,13 @@ class ESMCClustering(ClusterMixin, BaseEstimator):
         n_clusters: how many clusters, 1 to the number of rows.
         alpha: share of each cluster that gets a pseudo-label, in (0, 1].
         use_head: False stops after K-means.
-        labels_from: "argmax" of the head's outputs, or "head_kmeans", K-means on the outputs
-            (as the paper's code does), started at the mean output of each pseudo-class so that
-            cluster and class stay the same.
+        labels_from: "head_kmeans", K-means on the head's outputs (as the paper's code does),
+            started at the mean output of each pseudo-class so that cluster and class stay the
+            same; or "argmax" of the outputs, which may leave small clusters empty.
         n_init: k-means++ starts, the best is kept.
         epochs, learning_rate, batch_size: of the head; the paper's learning rate is 1e-4.
         random_state: int, RandomState or None; the same int gives the same labels.
-        device: a torch device.
+        device: a torch device, "cpu" or "cuda"; for "mps" the CPU is used.
 
     Attributes:
         labels_: (n_rows,) int64.
@@ -62,7 +62,7 @@ class ESMCClustering(ClusterMixin, BaseEstimator):
         *,
         alpha: float = 0.3,
         use_head: bool = True,
-        labels_from: Literal["argmax", "head_kmeans"] = "argmax",
+        labels_from: Literal["head_kmeans", "argmax"] = "head_kmeans",
         n_init: int = 10,
         epochs: int = 200,
         learning_rate: float = 1e-3,

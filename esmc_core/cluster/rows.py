@@ -236,7 +236,11 @@ class DenseRows:
 
 
 def rows_of(matrix: scipy.sparse.spmatrix | np.ndarray, *, device: str = "cpu") -> Rows:
-    """Rows of a (n_rows, n_features) matrix on a device: sparse stays sparse."""
+    """Rows of a (n_rows, n_features) matrix on a device: sparse stays sparse.
+
+    An Apple GPU ("mps") knows neither weighted bags nor double precision: the CPU is used instead.
+    """
+    device = "cpu" if device.startswith("mps") else device
     if scipy.sparse.issparse(matrix):
         return SparseRows.from_csr(scipy.sparse.csr_matrix(matrix), device=device)
     return DenseRows.from_array(np.asarray(matrix), device=device)

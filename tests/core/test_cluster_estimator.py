@@ -98,6 +98,16 @@ def test_it_has_the_manners_of_an_estimator():
     assert not hasattr(copy, "labels_")
 
 
+def test_a_small_cluster_is_not_lost_while_the_head_has_hardly_learnt():
+    """The head's argmax gives a few images to the large clusters; K-means on its outputs not."""
+    matrix = np.repeat(np.eye(3), [60, 30, 3], axis=0)
+    matrix += np.random.default_rng(0).random(matrix.shape) * 0.05
+    found = ESMCClustering(3, epochs=10).fit_predict(matrix)
+    assert np.bincount(found).tolist() == [60, 30, 3]
+    lost = ESMCClustering(3, epochs=10, labels_from="argmax").fit_predict(matrix)
+    assert len(np.bincount(lost)) < 3
+
+
 def test_one_cluster_works(data):
     for use_head in (True, False):
         found = ESMCClustering(1, use_head=use_head, epochs=2).fit(data[0])

@@ -95,6 +95,27 @@ def test_a_clustering_comes_back_from_disk(clustering, tmp_path):
     )
 
 
+def test_a_clustering_that_could_not_be_written_leaves_no_trace(clustering, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("esmc_core.cluster.clustering.write_json", fail)
+    with pytest.raises(OSError, match="disk full"):
+        save_clustering(tmp_path / "here", clustering)
+    assert not list(tmp_path.iterdir())
+
+
+def test_saving_again_replaces(clustering, tmp_path):
+    save_clustering(tmp_path / "here", clustering)
+    save_clustering(tmp_path / "here", clustering.renamed(0, "x"))
+    assert load_clustering(tmp_path / "here").names[0] == "x"
+
+
+def test_no_images_are_told():
+    with pytest.raises(InputError, match="0 images cannot form 8 clusters"):
+        cluster_distributions(distributions_of([]), token_texts, settings=ClusterSettings())
+
+
 def test_a_cluster_is_renamed_and_given_its_own_name_back(clustering, tmp_path):
     renamed = clustering.renamed(0, "  night   black ")
     assert renamed.names[0] == "night black"

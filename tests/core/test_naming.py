@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from esmc_core.naming import DominantToken, cluster_names, dominant_tokens, top_token_texts
+from esmc_core.naming import (
+    DominantToken,
+    cluster_names,
+    dominant_tokens,
+    mean_tokens,
+    top_token_texts,
+    top_tokens,
+)
 from tests.tiny_lens import VOCABULARY, distributions_of, token_texts
 
 
@@ -111,6 +118,20 @@ def test_a_cluster_without_words_is_numbered():
 def test_top_tokens_of_an_image_as_text():
     rows = distributions_of([{"▁red": 0.5, "Red": 0.3, "▁maroon": 0.07}])
     assert top_token_texts(rows, token_texts, n_tokens=2) == ["red 0.80; maroon 0.07"]
+
+
+def test_top_tokens_of_each_image():
+    rows = distributions_of([{"▁red": 0.5, "Red": 0.3}, {"▁black": 0.6}])
+    found = top_tokens(rows, token_texts, n_tokens=1)
+    assert [[text for text, _ in row] for row in found] == [["red"], ["black"]]
+    assert found[0][0][1] == pytest.approx(0.8001)
+
+
+def test_mean_tokens_over_all_images():
+    rows = distributions_of([{"▁red": 0.5, "Red": 0.1}, {"▁black": 0.4, "▁red": 0.2}])
+    found = mean_tokens(rows, token_texts, n_tokens=2)
+    assert [text for text, _ in found] == ["red", "black"]
+    assert [share for _, share in found] == pytest.approx([0.4, 0.2], abs=1e-3)
 
 
 def test_naming_leaves_the_distributions_alone():
