@@ -16,6 +16,7 @@ from sklearn.metrics.cluster import contingency_matrix
 
 from esmc_core.cluster.kmeans import fit_kmeans
 from esmc_core.cluster.rows import Rows, rows_of
+from esmc_core.cluster.threads import threads_for
 from esmc_core.errors import Cancelled, InputError
 
 SILHOUETTE_SAMPLE = 5000
@@ -98,7 +99,8 @@ def silhouette(
     if not 2 <= len(sizes) < len(labels):
         return None
     rows, own = rows_of(matrix, device=device), torch.from_numpy(labels).to(device)
-    return float(_silhouettes(rows, own, sizes).mean())
+    with threads_for(rows.n_rows):
+        return float(_silhouettes(rows, own, sizes).mean())
 
 
 def stability(
@@ -113,10 +115,11 @@ def stability(
 
     Where the number of clusters fits the data, all runs end in the same partition: 1.
     """
-    runs = [
-        fit_kmeans(rows, n_clusters, n_init=3, seed=seed + run, should_stop=should_stop)
-        for run in range(n_runs)
-    ]
+    with threads_for(rows.n_rows):
+        runs = [
+            fit_kmeans(rows, n_clusters, n_init=3, seed=seed + run, should_stop=should_stop)
+            for run in range(n_runs)
+        ]
     found = [run.labels.cpu().numpy() for run in runs]
     return float(np.mean([adjusted_rand_score(a, b) for a, b in combinations(found, 2)]))
 
@@ -171,7 +174,8 @@ def score_cluster_counts(
     for done, count in enumerate(possible, start=1):
         if should_stop is not None and should_stop():
             raise Cancelled()
-        best = fit_kmeans(rows, count, n_init=5, seed=seed, should_stop=should_stop)
+        with threads_for(rows.n_rows):
+            best = fit_kmeans(rows, count, n_init=5, seed=seed, should_stop=should_stop)
         even = stability(rows, count, seed=seed, should_stop=should_stop)
         shape = silhouette(matrix, best.labels.cpu().numpy(), device=device)
         scores.append(ClusterCount(count, even, shape))

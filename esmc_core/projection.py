@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
+from esmc_core.cluster.threads import threads_for
 from esmc_core.errors import InputError
 
 N_NEIGHBORS = 15
@@ -101,8 +102,9 @@ def _neighbours(matrix: Any, n_neighbors: int) -> tuple[np.ndarray, np.ndarray]:
     """(n_images, n_neighbors) int32 nearest rows, itself first, and their float32 distances."""
     from sklearn.neighbors import NearestNeighbors
 
-    search = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute").fit(matrix)
-    distances, indices = search.kneighbors(matrix)
+    with threads_for(matrix.shape[0]):
+        search = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute").fit(matrix)
+        distances, indices = search.kneighbors(matrix)
     return _self_first(indices.astype(np.int32), distances.astype(np.float32))
 
 

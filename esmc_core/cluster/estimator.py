@@ -15,6 +15,7 @@ from esmc_core.cluster.head import train_head
 from esmc_core.cluster.kmeans import KMeansResult, fit_kmeans, refine
 from esmc_core.cluster.pseudo_labels import choose_pseudo_labels
 from esmc_core.cluster.rows import DenseRows, Rows, count_distinct_rows, rows_of
+from esmc_core.cluster.threads import threads_for
 from esmc_core.errors import InputError
 
 Progress = Callable[[int, int], None]
@@ -102,8 +103,18 @@ class ESMCClustering(ClusterMixin, BaseEstimator):
         """
         self._check_settings()
         _check_matrix(X, self.n_clusters)
+        with threads_for(X.shape[0]):
+            self._fit(X, progress, should_stop)
+        return self
+
+    def _fit(
+        self,
+        matrix: Matrix,
+        progress: Progress | None,
+        should_stop: Callable[[], bool] | None,
+    ) -> None:
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        rows = rows_of(X, device=self.device)
+        rows = rows_of(matrix, device=self.device)
         found = fit_kmeans(
             rows, self.n_clusters, n_init=self.n_init, seed=seed, should_stop=should_stop
         )
@@ -112,10 +123,9 @@ class ESMCClustering(ClusterMixin, BaseEstimator):
         else:
             labels, confidence = found.labels, _silhouette_margin(rows, found)
             pseudo = torch.full_like(labels, -1)
-        self.n_features_in_ = X.shape[1]
+        self.n_features_in_ = matrix.shape[1]
         self.inertia_, self.n_iter_ = found.inertia, found.n_iter
         self._store(rows, found, labels, confidence, pseudo)
-        return self
 
     def _run_head(
         self,

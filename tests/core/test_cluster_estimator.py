@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import scipy.sparse
+import torch
 from sklearn.base import clone
 from sklearn.metrics import adjusted_rand_score
+from threadpoolctl import threadpool_limits
 
 from esmc_core.cluster.estimator import ESMCClustering
 from esmc_core.errors import Cancelled, InputError
@@ -106,6 +108,17 @@ def test_a_small_cluster_is_not_lost_while_the_head_has_hardly_learnt():
     assert np.bincount(found).tolist() == [60, 30, 3]
     lost = ESMCClustering(3, epochs=10, labels_from="argmax").fit_predict(matrix)
     assert len(np.bincount(lost)) < 3
+
+
+def test_few_rows_take_one_thread_and_leave_the_others_theirs(data):
+    """Two spinning threads beside a running model made half a second of work twenty."""
+    seen = []
+    with threadpool_limits(limits=2, user_api="openmp"):
+        ESMCClustering(2, epochs=2).fit(
+            data[0], progress=lambda *_: seen.append(torch.get_num_threads())
+        )
+        assert seen == [1, 1]
+        assert torch.get_num_threads() == 2
 
 
 def test_one_cluster_works(data):
