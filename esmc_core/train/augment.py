@@ -20,7 +20,7 @@ class Ranges:
     turn: float = 0.14
     brightness: float = 0.22
     contrast: float = 0.2
-    cast: float = 0.05
+    cast: float = 0.1
     gray_share: float = 0.05
     turned_share: float = 0.06
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import numpy as np
 import torch
@@ -19,9 +21,10 @@ from esmc_core.train.questions import Question
 from esmc_core.train.sources import PHOTOGRAPHS, WEIGHTS
 from esmc_core.train.tokenizer import EOS, IMAGE, PROMPT, answer_id, special_id
 
+Target = tuple[list[int], list[float]]  # token ids and their shares
 N_WORDS = 4  # words that an answer may be spread over
 END_WEIGHT = 0.3  # the question's last word foretells the answer too, before the template's end
-ATTRIBUTE_INDEX = {name: i for i, name in enumerate([*questions.ATTRIBUTES, questions.UNKNOWN])}
+ATTRIBUTE_INDEX = {name: i for i, name in enumerate(questions.ATTRIBUTES)}
 UPRIGHT_SETS = {"car_colours", "scenes", "weather", "animals", "fashion", "cifar10_train"}
 LEAST_CROP = {"cards": 0.85, "still_lifes": 0.8, "fashion": 0.7}  # labels that a crop would hide
 # Close-ups that are also shown smaller, on another photograph: things seldom fill a picture.
@@ -37,17 +40,28 @@ class Reads:
     Args:
         ids, weights: (n_reads, N_WORDS) target words and their shares.
         importance: (n_reads,) weight in the loss.
-        row, attribute: (n_questions,) the picture and attribute of each question, for the
-            throw-away head; its targets are the first reads of the questions.
         first: (n_questions,) index of each question's main read.
     """
 
     ids: Tensor
     weights: Tensor
     importance: Tensor
+    first: Tensor
+
+
+@dataclass
+class HeadTargets:
+    """Everything known about a batch's pictures, asked for or not, for the throw-away head.
+
+    Args:
+        row, attribute: (n_labels,) the picture and attribute of each label.
+        ids, weights: (n_labels, N_WORDS) as in `Reads`.
+    """
+
     row: Tensor
     attribute: Tensor
-    first: Tensor
+    ids: Tensor
+    weights: Tensor
 
 
 @dataclass
@@ -87,9 +101,8 @@ class Packer:
             for q, question in enumerate(row):
                 tokens, last = self.branch(question.text)
                 start = len(ids)
-                target = self.targets(question)
-                reads.add(r, start + len(tokens) - 1, target, 1.0)
-                reads.ask(r, ATTRIBUTE_INDEX[question.attribute])
+                target = self.targets(question.answer)
+                reads.add(r, start + len(tokens) - 1, target, 1.0, first=True)
                 reads.add(r, start + last, target, END_WEIGHT)
                 if with_end and with_end[r][q]:
                     tokens = [*tokens, target[0][0]]
@@ -100,10 +113,27 @@ class Packer:
             rows.append((ids, positions, branch))
         return reads.finish(rows)
 
-    def targets(self, question: Question) -> tuple[list[int], list[float]]:
-        """Token ids and weights of a question's answer."""
-        ids = [answer_id(self.tokenizer, word) for word in question.answer]
-        return ids, list(question.answer.values())
+    def targets(self, answer: questions.Answer) -> Target:
+        """Token ids and weights of an answer."""
+        return [answer_id(self.tokenizer, word) for word in answer], list(answer.values())
+
+    def head_targets(self, labels: list[dict[str, str]]) -> HeadTargets:
+        """The targets of all labels of each picture."""
+        known = [(r, name, word) for r, row in enumerate(labels) for name, word in row.items()]
+        ids, weights = tabulate([self.targets(questions.soften(word)) for _, _, word in known])
+        rows = torch.tensor([r for r, _, _ in known], dtype=torch.long)
+        attributes = [ATTRIBUTE_INDEX[name] for _, name, _ in known]
+        return HeadTargets(rows, torch.tensor(attributes, dtype=torch.long), ids, weights)
+
+
+def tabulate(targets: list[Target]) -> tuple[Tensor, Tensor]:
+    """Targets of a few words each as ids and weights, (n, N_WORDS) each."""
+    ids = torch.zeros(len(targets), N_WORDS, dtype=torch.long)
+    weights = torch.zeros(len(targets), N_WORDS)
+    for i, (words, shares) in enumerate(targets):
+        ids[i, : len(words)] = torch.tensor(words)
+        weights[i, : len(words)] = torch.tensor(shares)
+    return ids, weights
 
 
 class _ReadList:
@@ -112,20 +142,19 @@ class _ReadList:
     def __init__(self) -> None:
         self.rows: list[int] = []
         self.columns: list[int] = []
-        self.targets: list[tuple[list[int], list[float]]] = []
+        self.targets: list[Target] = []
         self.importance: list[float] = []
-        self.asked: list[tuple[int, int, int]] = []
+        self.first: list[int] = []
 
     def add(
-        self, row: int, column: int, target: tuple[list[int], list[float]], importance: float
+        self, row: int, column: int, target: Target, importance: float, *, first: bool = False
     ) -> None:
+        if first:
+            self.first.append(len(self.rows))
         self.rows.append(row)
         self.columns.append(column)
         self.targets.append(target)
         self.importance.append(importance)
-
-    def ask(self, row: int, attribute: int) -> None:
-        self.asked.append((row, attribute, len(self.rows) - 1))
 
     def finish(self, rows: list[tuple[list[int], list[int], list[int]]]) -> tuple[Packed, Reads]:
         length = max(len(ids) for ids, _, _ in rows)
@@ -140,13 +169,9 @@ class _ReadList:
             torch.tensor(self.rows),
             torch.tensor(self.columns),
         )
-        ids = torch.zeros(len(self.targets), N_WORDS, dtype=torch.long)
-        weights = torch.zeros(len(self.targets), N_WORDS)
-        for i, (words, shares) in enumerate(self.targets):
-            ids[i, : len(words)] = torch.tensor(words)
-            weights[i, : len(words)] = torch.tensor(shares)
-        row, attribute, first = torch.tensor(self.asked).T
-        return packed, Reads(ids, weights, torch.tensor(self.importance), row, attribute, first)
+        ids, weights = tabulate(self.targets)
+        importance, first = torch.tensor(self.importance), torch.tensor(self.first)
+        return packed, Reads(ids, weights, importance, first)
 
 
 @dataclass
@@ -190,10 +215,19 @@ class BatchMaker:
                 if record.cut_out >= 0:
                     self.rows.setdefault("cutouts", []).append(i)
         self.grounds = [i for s in PHOTOGRAPHS for i in self.rows.get(s, [])]
+        self.shares = {source: self._balance(rows) for source, rows in self.rows.items()}
         self.sources = list(self.rows)
         self.weights = [WEIGHTS.get(s, 0.02) for s in self.sources]
 
-    def make(self, step: int, *, rank: int, n_images: int) -> tuple[Tensor, Packed, Reads]:
+    def _balance(self, rows: list[int]) -> list[float]:
+        """Cumulative weights that show rare colours more often, by the root of their number."""
+        colours = [self.data.records[i].labels.get("color", "") for i in rows]
+        number = Counter(colours)
+        return list(accumulate(number[colour] ** -0.5 for colour in colours))
+
+    def make(
+        self, step: int, *, rank: int, n_images: int
+    ) -> tuple[Tensor, Packed, Reads, HeadTargets]:
         """The batch of one step: pixel values (n_images, 3, s, s), packed questions, targets."""
         rng = random.Random(f"{self.seed}/{step}/{rank}")
         generator = torch.Generator().manual_seed(rng.getrandbits(60))
@@ -205,12 +239,13 @@ class BatchMaker:
         asked = [self.ask(draw, rng) for draw in draws]
         ends = [[rng.random() < 0.12 for _ in row] for row in asked]
         packed, reads = self.packer.pack(asked, with_end=ends)
-        return augment.normalise(pictures), packed, reads
+        known = self.packer.head_targets([draw.labels for draw in draws])
+        return augment.normalise(pictures), packed, reads, known
 
     def draw(self, rng: random.Random) -> Draw:
         """Draw a picture and decide what happens to it."""
         source = rng.choices(self.sources, self.weights)[0]
-        index = rng.choice(self.rows[source])
+        index = rng.choices(self.rows[source], cum_weights=self.shares[source])[0]
         record = self.data.records[index]
         draw = Draw(index, record, dict(record.labels))
         if source == "cutouts":

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from esmc_core.train import validation
 from esmc_core.train.architecture import AnswerHead, Shape, build_model, packed_forward
-from esmc_core.train.batches import ATTRIBUTE_INDEX, BatchMaker, Reads
+from esmc_core.train.batches import ATTRIBUTE_INDEX, BatchMaker, HeadTargets, Reads
 from esmc_core.train.data import Dataset
 from esmc_core.train.tokenizer import IMAGE, PAD, answer_id, special_id
 from esmc_core.train.vocabulary import answer_words
@@ -46,7 +46,7 @@ class Settings:
     hold: float = 0.4
     weight_decay: float = 0.05
     ema: float = 0.998
-    head_weight: float = 0.3
+    head_weight: float = 0.6
     n_questions: int = 3
     seed: int = 0
     device: str = "cpu"
@@ -106,7 +106,7 @@ class Run:
         """One step of optimisation; returns the loss of this process."""
         s = self.settings
         n_images = s.batch // s.processes
-        pixels, packed, reads = self.batches.make(self.step, rank=rank, n_images=n_images)
+        pixels, packed, reads, known = self.batches.make(self.step, rank=rank, n_images=n_images)
         torch.manual_seed(s.seed * 1_000_003 + self.step * 64 + rank)  # for drop path
         self.model.train()
         with torch.autocast(self.device.type, torch.bfloat16):
@@ -114,7 +114,8 @@ class Run:
                 self.model, pixels.to(self.device), packed.to(self.device)
             )
             of_attribute = self.head(features)
-        loss = self._loss(logits.float(), of_attribute.float(), reads)
+        loss = self._main_loss(logits.float(), reads)
+        loss = loss + s.head_weight * self._head_loss(of_attribute.float(), known)
         self.optimizer.zero_grad(set_to_none=False)
         loss.backward()
         if s.processes > 1:
@@ -127,17 +128,16 @@ class Run:
         self._update_average()
         return float(loss.detach())
 
-    def _loss(self, logits: Tensor, of_attribute: Tensor, reads: Reads) -> Tensor:
-        device = self.device
-        ids, weights = reads.ids.to(device), reads.weights.to(device)
-        importance = reads.importance.to(device)
-        per_read = soft_cross_entropy(logits, ids, weights)
-        main = (per_read * importance).sum() / importance.sum()
-        words = of_attribute[reads.row.to(device), reads.attribute.to(device)]
-        first = reads.first.to(device)
-        short = self.answer_index[reads.ids].to(device)
-        head = soft_cross_entropy(words, short[first], weights[first]).mean()
-        return main + self.settings.head_weight * head
+    def _main_loss(self, logits: Tensor, reads: Reads) -> Tensor:
+        ids, weights = reads.ids.to(self.device), reads.weights.to(self.device)
+        importance = reads.importance.to(self.device)
+        return (soft_cross_entropy(logits, ids, weights) * importance).sum() / importance.sum()
+
+    def _head_loss(self, of_attribute: Tensor, known: HeadTargets) -> Tensor:
+        words = of_attribute[known.row.to(self.device), known.attribute.to(self.device)]
+        ids = self.answer_index[known.ids].to(self.device)
+        weights = known.weights.to(self.device)
+        return soft_cross_entropy(words, ids, weights).sum() / max(len(ids), 1)
 
     @torch.no_grad()
     def _update_average(self) -> None:
