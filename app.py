@@ -3,7 +3,12 @@
 Start it with `streamlit run app.py`.
 """
 
+import os
 from pathlib import Path
+
+# Threads that wait must sleep, or they take the processor from those that work. OpenMP reads this
+# once, when torch is first imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import streamlit as st
 

@@ -14,6 +14,8 @@ from esmc_core.errors import EsmcError
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 if it worked, 1 with one line on stderr if not, 2 for wrong usage."""
     options = make_parser().parse_args(arguments)
+    # Threads that wait must sleep; OpenMP reads this once, when torch is first imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     from esmc_core import commands

@@ -42,8 +42,8 @@ class Distributions:
         n_images, top_k = self.tokens.shape
         indptr = np.arange(0, n_images * top_k + 1, top_k)
         shape = (n_images, self.n_vocab)
-        matrix = scipy.sparse.csr_matrix(
-            (self.probabilities.ravel(), self.tokens.ravel(), indptr), shape=shape
-        )
+        # Copies, because summing duplicates sorts the matrix's arrays in place.
+        parts = (self.probabilities.flatten(), self.tokens.flatten(), indptr)
+        matrix = scipy.sparse.csr_matrix(parts, shape=shape)
         matrix.sum_duplicates()
         return matrix

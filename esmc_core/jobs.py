@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ class Job:
     Attributes:
         key: what the work is; the same key is never run twice at a time.
         title: what the user reads.
+        id: of this run of the work.
         done, total: units finished and in all; total 0 means not known yet.
         stage: what it is at, in words.
         partial: what the page may use before the end; the function sets it.
@@ -32,6 +34,7 @@ class Job:
 
     key: str
     title: str
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
     state: State = "queued"
     done: int = 0
     total: int = 0
@@ -104,6 +107,10 @@ class JobRunner:
     def get(self, key: str) -> Job | None:
         """The latest job of that key."""
         return self._jobs.get(key)
+
+    def find(self, id: str) -> Job | None:
+        """The job of that id, if it is the latest of its key."""
+        return next((job for job in list(self._jobs.values()) if job.id == id), None)
 
     def active(self) -> list[Job]:
         """Jobs that are queued or running, oldest first."""

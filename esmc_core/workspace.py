@@ -223,8 +223,13 @@ class Workspace:
         path = self._layout(store, clustering)
         return np.load(path, allow_pickle=False) if path.exists() else None
 
-    def lay_out(self, store: LensStore, clustering: Clustering) -> np.ndarray:
+    def lay_out(
+        self, store: LensStore, clustering: Clustering, project: Callable[[Any], np.ndarray]
+    ) -> np.ndarray:
         """Lay out the map of the rows that were clustered, and keep it.
+
+        Args:
+            project: `esmc_core.projection.project`, or that of a ProjectionWorker.
 
         Returns:
             (n_images, 2) float32, UMAP.
@@ -232,7 +237,6 @@ class Workspace:
         import numpy as np
 
         from esmc_core.cluster.pipeline import vocabulary_rows
-        from esmc_core.projection import project
 
         source, settings = clustering.source, clustering.settings
         if settings.representation == "hidden":

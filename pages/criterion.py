@@ -27,7 +27,8 @@ def main() -> None:
         return
     st.title("What should the pictures be sorted by?")
     ask(collection)
-    waiting()
+    if is_waiting():
+        return
     store = place.open_store()
     if store is not None:
         explorer(collection, store)
@@ -63,16 +64,19 @@ def ask(collection: Collection) -> None:
         passes.start(collection, chosen or st.session_state["criterion"])
 
 
-def waiting() -> None:
-    """Until the asked pass has its place on disk: its progress or its error."""
+def is_waiting() -> bool:
+    """Whether the asked pass has no place on disk yet; draws its progress or its error."""
     job = passes.asked()
     if job is None:
-        return
+        return False
     if job.partial:
         passes.arrived()
         place.go(lens=job.partial)
-    else:
-        show_job(job.key)
+        return False
+    show_job(job.key)
+    if job.is_active:
+        st.skeleton(height=420)
+    return job.is_active
 
 
 main()

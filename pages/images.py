@@ -5,13 +5,13 @@ import streamlit as st
 
 from esmc_core.images import Collection
 from pages.ui import place
+from pages.ui.addresses import thumbnail_url
 from pages.ui.components.gallery import GalleryItem, gallery
 from pages.ui.gallery_page import page_of
 from pages.ui.intake import intake_panel, open_samples
 from pages.ui.navigation import switch
 from pages.ui.picture_dialog import show_picture
 from pages.ui.resources import workspace
-from pages.ui.routes import thumbnail_url
 from pages.ui.wording import counted
 
 

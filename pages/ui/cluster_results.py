@@ -11,6 +11,7 @@ from esmc_core.cluster.clustering import Clustering
 from esmc_core.images import Collection
 from esmc_core.lens_store import LensStore
 from pages.ui import selection
+from pages.ui.addresses import thumbnail_url
 from pages.ui.bars import bars_html
 from pages.ui.components.gallery import GalleryItem, gallery
 from pages.ui.downloads import downloads
@@ -18,7 +19,6 @@ from pages.ui.gallery_page import page_of
 from pages.ui.map_panel import map_panel
 from pages.ui.picture_dialog import show_picture
 from pages.ui.resources import workspace
-from pages.ui.routes import thumbnail_url
 from pages.ui.wording import counted
 
 N_PREVIEW = 10

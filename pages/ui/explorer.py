@@ -8,6 +8,7 @@ from esmc_core.images import Collection
 from esmc_core.lens_store import LensStore
 from esmc_core.target import Heatmap
 from pages.ui import passes, place
+from pages.ui.addresses import thumbnail_url
 from pages.ui.bars import token_bars
 from pages.ui.components.gallery import GalleryItem, gallery
 from pages.ui.components.heatmap import heatmap as draw_heatmap
@@ -15,8 +16,6 @@ from pages.ui.lens_views import Cell, cell_words, image_words, scored, shown_tok
 from pages.ui.navigation import switch
 from pages.ui.picture_dialog import show_picture
 from pages.ui.progress import show_job
-from pages.ui.resources import jobs
-from pages.ui.routes import thumbnail_url
 from pages.ui.score_choice import choose_score
 
 N_SAMPLES = 16
@@ -26,28 +25,9 @@ MIN_TO_WARN = 10
 def explorer(collection: Collection, store: LensStore) -> None:
     """Everything below the criterion's form; it follows the pass while that runs."""
     job = show_job(passes.job_key(store))
-    is_active = bool(job and job.is_active)
-    if not is_active and not store.is_complete:
+    if not (job and job.is_active) and not store.is_complete:
         _offer_to_go_on(collection, store)
     score, keywords = choose_score(store)
-    follow = st.fragment(_live, run_every=1.0 if is_active else None)
-    follow(collection, store, score, keywords)
-
-
-def _offer_to_go_on(collection: Collection, store: LensStore) -> None:
-    spec = store.spec
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.info(
-            f"{store.n_done:,} of {spec.n_images:,} pictures are done; the rest has not been "
-            "looked at yet."
-        )
-        if st.button("Go on", type="primary"):
-            passes.start(collection, spec.criterion, model=spec.model, lens=spec.lens)
-            st.rerun()
-
-
-def _live(collection: Collection, store: LensStore, score: str, keywords: tuple[int, ...]) -> None:
-    job = jobs().get(passes.job_key(store))
     if store.n_done == 0:
         st.skeleton(height=420)
         return
@@ -60,9 +40,18 @@ def _live(collection: Collection, store: LensStore, score: str, keywords: tuple[
     with right:
         _chosen(store, found, cell)
     _samples(collection, store, cell)
-    if job is not None and not job.is_active and st.session_state.pop("was_active", False):
-        st.rerun()
-    st.session_state["was_active"] = bool(job and job.is_active)
+
+
+def _offer_to_go_on(collection: Collection, store: LensStore) -> None:
+    spec = store.spec
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.info(
+            f"{store.n_done:,} of {spec.n_images:,} pictures are done; the rest has not been "
+            "looked at yet."
+        )
+        if st.button("Go on", type="primary"):
+            passes.start(collection, spec.criterion, model=spec.model, lens=spec.lens)
+            st.rerun()
 
 
 def selected_cell(found: Heatmap, store: LensStore) -> Cell:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import streamlit as st
+from streamlit.errors import FragmentHandledException
 from streamlit.runtime.scriptrunner import RerunException, StopException
 
 from esmc_core.errors import EsmcError
@@ -24,7 +25,7 @@ def errors_shown() -> Iterator[None]:
     """Turn the user's errors into cards, and others into one that says where to look."""
     try:
         yield
-    except (RerunException, StopException):
+    except (RerunException, StopException, FragmentHandledException):
         raise
     except EsmcError as error:
         show_error(error)

@@ -10,10 +10,10 @@ from esmc_core.images import Collection
 from esmc_core.jobs import Job
 from esmc_core.lens_store import LensStore
 from pages.ui import selection
+from pages.ui.addresses import thumbnail_url
 from pages.ui.components.scatter import ScatterEvent, scatter
 from pages.ui.progress import show_job
-from pages.ui.resources import jobs, workspace
-from pages.ui.routes import thumbnail_url
+from pages.ui.resources import jobs, projection, workspace
 
 HEIGHT_PX = 560
 
@@ -41,7 +41,7 @@ def _start(store: LensStore, found: Clustering) -> Job:
         return earlier
     return jobs().submit(
         key,
-        lambda job: workspace().lay_out(store, found),
+        lambda job: workspace().lay_out(store, found, projection().project),
         title="Laying out the map",
         lane="map",
     )

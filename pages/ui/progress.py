@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import streamlit as st
+from typing import Any
 
 from esmc_core.jobs import Job
 from pages.ui import guard
+from pages.ui.addresses import address
+from pages.ui.components.progress import progress
 from pages.ui.resources import jobs
 from pages.ui.wording import duration
 
@@ -13,7 +15,7 @@ from pages.ui.wording import duration
 def show_job(key: str) -> Job | None:
     """Draw the job's bar while it is active, its error if it failed.
 
-    The page runs again by itself when the job ends.
+    The page runs again by itself when the job ends, and when it has more to show.
 
     Returns:
         The job, or None if there never was one.
@@ -22,26 +24,25 @@ def show_job(key: str) -> Job | None:
     if job is None:
         return None
     if job.is_active:
-        _bar(key)
+        progress(address(f"jobs/{job.id}"), status(job), key=f"progress-{job.id}")
     elif job.error:
         guard.show_error(job.error)
     return job
 
 
-@st.fragment(run_every=0.4)
-def _bar(key: str) -> None:
-    job = jobs().get(key)
-    if job is None or not job.is_active:
-        st.rerun()
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.progress(job.fraction, text=_describe(job))
-        st.button(
-            "Cancel",
-            key=f"cancel-{key}",
-            on_click=job.cancel,
-            disabled=job.should_stop(),
-            help="What is finished is kept.",
-        )
+def status(job: Job) -> dict[str, Any]:
+    """What the bar shows of a job, ready for JSON."""
+    return {
+        "text": _describe(job),
+        "fraction": job.fraction,
+        "stopping": job.should_stop(),
+        "news": f"{job.state if not job.is_active else 'active'} {job.partial} {_step(job.done)}",
+    }
+
+
+def _step(done: int) -> int:
+    """Grows each time that twice as much is done, up to what a heatmap is made from."""
+    return min(done, 512).bit_length()
 
 
 def _describe(job: Job) -> str:

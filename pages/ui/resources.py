@@ -6,6 +6,7 @@ from functools import cache
 
 from esmc_core.jobs import JobRunner
 from esmc_core.models.cache import ModelCache
+from esmc_core.projection_worker import ProjectionWorker
 from esmc_core.workspace import Workspace
 
 
@@ -25,3 +26,9 @@ def jobs() -> JobRunner:
 def models() -> ModelCache:
     """The loaded model."""
     return ModelCache()
+
+
+@cache
+def projection() -> ProjectionWorker:
+    """The process that lays out maps."""
+    return ProjectionWorker()

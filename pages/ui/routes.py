@@ -1,14 +1,14 @@
-"""Addresses beside the pages: thumbnails, straight from the disk and kept by the browser."""
+"""What the server answers beside the pages: thumbnails, and how far jobs are."""
 
 from __future__ import annotations
 
-import streamlit as st
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from esmc_core.errors import InputError
-from pages.ui.resources import workspace
+from pages.ui.progress import status
+from pages.ui.resources import jobs, workspace
 
 FOREVER = "private, max-age=31536000, immutable"
 
@@ -24,10 +24,23 @@ def thumbnail(request: Request) -> Response:
     return FileResponse(path, media_type="image/webp", headers={"Cache-Control": FOREVER})
 
 
-def thumbnail_url(digest: str) -> str:
-    """Where the browser finds a picture's thumbnail; "{}" gives the pattern of all."""
-    base = str(st.get_option("server.baseUrlPath") or "").strip("/")
-    return f"{'/' + base if base else ''}/thumbnails/{digest}.webp"
+def job_status(request: Request) -> Response:
+    """How far a job is."""
+    job = jobs().find(request.path_params["id"])
+    return JSONResponse(status(job)) if job else Response(status_code=404)
 
 
-ROUTES = [Route("/thumbnails/{digest}.webp", thumbnail)]
+def cancel_job(request: Request) -> Response:
+    """Stop a job; the header is one that another site's page cannot send."""
+    job = jobs().find(request.path_params["id"])
+    if job is None or "x-esmc" not in request.headers:
+        return Response(status_code=404)
+    job.cancel()
+    return Response(status_code=204)
+
+
+ROUTES = [
+    Route("/thumbnails/{digest}.webp", thumbnail),
+    Route("/jobs/{id}", job_status),
+    Route("/jobs/{id}/cancel", cancel_job, methods=["POST"]),
+]

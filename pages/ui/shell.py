@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from pages.ui import guard, navigation, place, style, warmth  # noqa: E402
+from pages.ui import guard, navigation, place, style, warmth
 
 
 def main() -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from functools import cache
 
-from pages.ui.resources import jobs
+from esmc_core.jobs import Job
+from esmc_core.models.catalogue import BUNDLED
+from pages.ui import preferences
+from pages.ui.resources import jobs, models, projection
 
 
 @cache
 def start() -> None:
-    """Compile the map's code in the background, which takes half a minute the first time."""
+    """Load the bundled model, and compile the map's code in its own process."""
+    jobs().submit("warm-up", _load_model, title="Loading the model")
+    projection().warm_up()
 
-    def warm_up(_job: object) -> None:
-        from esmc_core.projection import warm_up
 
-        warm_up()
-
-    jobs().submit("warm-up", warm_up, title="Preparing the map", lane="map")
+def _load_model(_job: Job) -> None:
+    if preferences.model_name() == BUNDLED:  # a large model is not loaded before it is asked for
+        models().get(BUNDLED)

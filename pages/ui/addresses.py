@@ -1,0 +1,16 @@
+"""Addresses beside the pages, as the browser sees them."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+
+def address(path: str) -> str:
+    """An address of this server, under the base path it may be served from."""
+    base = str(st.get_option("server.baseUrlPath") or "").strip("/")
+    return f"{'/' + base if base else ''}/{path}"
+
+
+def thumbnail_url(digest: str) -> str:
+    """Where the browser finds a picture's thumbnail; "{}" gives the pattern of all."""
+    return address(f"thumbnails/{digest}.webp")
