@@ -6,9 +6,9 @@ from esmc_core.lens_store import LensStore
 from pages.ui import clustering_jobs, passes, place
 from pages.ui.cluster_controls import choose_settings
 from pages.ui.cluster_results import results
-from pages.ui.explorer import selected_cell
+from pages.ui.explorer import draw, selected_cell
 from pages.ui.lens_views import scored, shown_tokens
-from pages.ui.navigation import nothing_here, switch
+from pages.ui.navigation import nothing_here
 from pages.ui.progress import show_job
 
 
@@ -25,8 +25,13 @@ def main() -> None:
             label="Type a criterion",
         )
         return
-    cell = selected_cell(scored(store, "information"), store)
-    heading(store.spec.criterion, cell, shown_tokens(store)[cell[1]])
+    scores = scored(store, "information")
+    cell = selected_cell(scores, store)
+    st.title(f"Clusters by “{store.spec.criterion}”")
+    token = shown_tokens(store)[cell[1]].strip()
+    with st.expander(f"Target cell: layer {cell[0]}, at “{token}”", icon=":material/grid_on:"):
+        st.caption("Click another cell and the pictures are clustered by it.")
+        draw(store, scores, cell)
     settings, pressed = choose_settings(store, cell)
     if not store.is_complete:
         wait_for_pass(store)
@@ -39,17 +44,6 @@ def main() -> None:
         show_job(job.key)
     if found is not None:
         results(collection, store, found)
-
-
-def heading(criterion: str, cell: tuple[int, int], token: str) -> None:
-    """What is clustered, and the way back to change it."""
-    left, right = st.columns([4, 1], vertical_alignment="bottom")
-    with left:
-        st.title(f"Clusters by “{criterion}”")
-        st.caption(f"Layer {cell[0]}, at “{token.strip()}”")
-    with right, st.container(horizontal_alignment="right"):
-        if st.button("Choose another cell", icon=":material/grid_on:"):
-            switch("criterion")
 
 
 def wait_for_pass(store: LensStore) -> None:

@@ -18,6 +18,7 @@ from pages.ui.downloads import downloads
 from pages.ui.gallery_page import page_of
 from pages.ui.map_panel import map_panel
 from pages.ui.picture_dialog import show_picture
+from pages.ui.quality import quality
 from pages.ui.resources import workspace
 from pages.ui.wording import counted
 
@@ -26,16 +27,31 @@ N_PREVIEW = 10
 
 def results(collection: Collection, store: LensStore, found: Clustering) -> None:
     """Everything below the controls."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(summary(found), width="stretch")
+        quality(collection, store, found)
+        downloads(collection, store, found)
     left, right = st.columns([11, 9], gap="medium")
     with left:
         opened = map_panel(collection, store, found)
     with right, st.container(height=560, border=False):
         for cluster in range(found.n_clusters):
             _card(collection, store, found, cluster)
-    opened = _pictures(collection, store, found) or opened
-    downloads(collection, store, found)
+    picked = _pictures(collection, found)
+    opened = opened if picked is None else picked
     if opened is not None:
         _open(collection, store, found, opened)
+
+
+def summary(found: Clustering) -> str:
+    """What was done, in a line."""
+    settings = found.settings
+    parts = [f"**{counted(found.n_clusters, 'cluster')}**"]
+    parts.append(
+        f"head trained on α = {settings.alpha:g}" if settings.use_head else "K-means alone"
+    )
+    parts.append("hidden state" if settings.representation == "hidden" else "words of the lens")
+    return " · ".join([*parts, f"seed {settings.seed}"])
 
 
 def _card(collection: Collection, store: LensStore, found: Clustering, cluster: int) -> None:
@@ -99,7 +115,7 @@ def _rename_form(store: LensStore, found: Clustering, cluster: int, colour: str)
             )
 
 
-def _pictures(collection: Collection, store: LensStore, found: Clustering) -> int | None:
+def _pictures(collection: Collection, found: Clustering) -> int | None:
     images = selection.images(found)
     names, colours = found.names, found.colours
     with st.container(horizontal=True, vertical_alignment="center"):

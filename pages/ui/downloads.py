@@ -26,15 +26,19 @@ def downloads(collection: Collection, store: LensStore, found: Clustering) -> No
 
         return parquet_bytes(workspace().table(collection, store, found))
 
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.download_button(
-            "Download CSV", as_csv, f"{stem}.csv", "text/csv", icon=":material/download:"
-        )
-        st.download_button(
-            "Download Parquet",
-            as_parquet,
-            f"{stem}.parquet",
-            "application/vnd.apache.parquet",
-            icon=":material/download:",
-        )
-        st.caption("One row a file: cluster, name, confidence, distance, top tokens, settings.")
+    st.download_button(
+        "Download CSV",
+        as_csv,
+        f"{stem}.csv",
+        "text/csv",
+        icon=":material/download:",
+        help="One row a file: cluster, name, confidence, distance, top tokens, settings.",
+    )
+    st.download_button(
+        "Parquet",
+        as_parquet,
+        f"{stem}.parquet",
+        "application/vnd.apache.parquet",
+        icon=":material/download:",
+        help="The same table as Parquet.",
+    )

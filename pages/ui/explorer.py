@@ -35,7 +35,7 @@ def explorer(collection: Collection, store: LensStore) -> None:
     cell = selected_cell(found, store)
     left, right = st.columns([5, 3], gap="large")
     with left:
-        _draw(store, found, cell)
+        draw(store, found, cell)
         _warn(store, found)
     with right:
         _chosen(store, found, cell)
@@ -69,7 +69,8 @@ def choose_cell(cell: Cell) -> None:
     place.go(cell=f"{cell[0]}.{cell[1]}")
 
 
-def _draw(store: LensStore, found: Heatmap, cell: Cell) -> None:
+def draw(store: LensStore, found: Heatmap, cell: Cell) -> None:
+    """The heatmap with the chosen cell; a click chooses another."""
     draw_heatmap(
         found.values,
         tokens=shown_tokens(store),

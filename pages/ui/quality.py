@@ -1,0 +1,91 @@
+"""How good a clustering is: by itself, and against labels that the user has."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+import pandas as pd
+import streamlit as st
+
+from esmc_core.cluster.clustering import Clustering
+from esmc_core.errors import InputError
+from esmc_core.images import Collection
+from esmc_core.lens_store import LensStore
+from pages.ui import guard
+
+
+def quality(collection: Collection, store: LensStore, found: Clustering) -> None:
+    """A popover with the label-free figures, and those against a table of true labels."""
+    box = st.popover("Quality", icon=":material/query_stats:", on_change="rerun", key="quality")
+    if not box.open:
+        return
+    with box, guard.errors_shown():
+        shape, repeat = _label_free(store.key, found.key, store, found)
+        left, right = st.columns(2)
+        left.metric(
+            "Silhouette",
+            "–" if shape is None else f"{shape:.2f}",
+            help="-1 to 1: how much nearer pictures are to their own cluster than to the next.",
+        )
+        right.metric(
+            "Stability",
+            f"{repeat:.2f}",
+            help="Up to 1: how far K-means from other starts finds the same clusters (ARI).",
+        )
+        st.markdown("**Compare with labels that you have**")
+        file = st.file_uploader(
+            "A CSV with a column “file” and one column a criterion",
+            type="csv",
+            help="Only for these figures: the labels never reach the clustering.",
+        )
+        if file is not None:
+            st.dataframe(_compare(collection, found, pd.read_csv(file, dtype=str)))
+
+
+@st.cache_data(max_entries=32, show_spinner="Measuring …")
+def _label_free(
+    pass_key: str, key: str, _store: LensStore, _found: Clustering
+) -> tuple[float | None, float]:
+    from esmc_core.cluster.pipeline import vocabulary_rows
+    from esmc_core.cluster.rows import rows_of
+    from esmc_core.metrics import silhouette, stability
+
+    cell = _store.cell(_found.source.layer, _found.source.position)
+    rows = vocabulary_rows(cell, _store.token_texts, settings=_found.settings)
+    return (
+        silhouette(rows, _found.labels),
+        stability(rows_of(rows, device="cpu"), _found.n_clusters),
+    )
+
+
+def _compare(collection: Collection, found: Clustering, table: pd.DataFrame) -> pd.DataFrame:
+    from esmc_core.metrics import compare_with_truth
+
+    if "file" not in table.columns or len(table.columns) < 2:
+        raise InputError(
+            f"The labels have the columns {', '.join(table.columns)}.",
+            "One has to be “file”, the others hold the labels.",
+        )
+    by_file = table.drop_duplicates("file").set_index("file")
+    files = [picture.file for picture in collection.pictures]
+    if not set(files) & set(by_file.index):
+        files = [PurePosixPath(file).name for file in files]
+    aligned = by_file.reindex(files)
+    rows = {}
+    for column in aligned.columns:
+        truth = [None if pd.isna(value) else value for value in aligned[column]]
+        if any(truth):
+            agreement = compare_with_truth(found.labels, truth)
+            rows[column] = {
+                "NMI": agreement.nmi,
+                "Rand index": agreement.rand_index,
+                "ARI": agreement.ari,
+                "Accuracy": agreement.accuracy,
+                "Pictures": agreement.n_images,
+            }
+    if not rows:
+        raise InputError(
+            "None of the labels belongs to a picture of this collection.",
+            "The column “file” has to hold the pictures' names.",
+        )
+    return pd.DataFrame(rows).T.round(3)
