@@ -29,7 +29,9 @@ UPRIGHT_SETS = {"car_colours", "scenes", "weather", "animals", "fashion", "cifar
 LEAST_CROP = {"cards": 0.85, "still_lifes": 0.8, "fashion": 0.7}  # labels that a crop would hide
 # Close-ups that are also shown smaller, on another photograph: things seldom fill a picture.
 INSETS = {"car_colours": 0.3, "car_body_colours": 0.2, "flowers": 0.15, "clothing": 0.15}
-PAINTS = [name for name in PROTOTYPES if name != "beige"]
+CUT_OUTS = "_cut_outs"
+PAINTS = {name: values for name, values in PROTOTYPES.items() if name != "beige"}
+CAR_PAINTS = PAINTS | {"silver": [(178, 180, 184), (200, 202, 205)], "gray": [(96, 98, 102)]}
 GENERIC = ["object", "thing"]
 
 
@@ -213,7 +215,7 @@ class BatchMaker:
             if not record.validation:
                 self.rows.setdefault(record.source, []).append(i)
                 if record.cut_out >= 0:
-                    self.rows.setdefault("cutouts", []).append(i)
+                    self.rows.setdefault(record.source + CUT_OUTS, []).append(i)
         self.grounds = [i for s in PHOTOGRAPHS for i in self.rows.get(s, [])]
         self.shares = {source: self._balance(rows) for source, rows in self.rows.items()}
         self.sources = list(self.rows)
@@ -248,7 +250,7 @@ class BatchMaker:
         index = rng.choices(self.rows[source], cum_weights=self.shares[source])[0]
         record = self.data.records[index]
         draw = Draw(index, record, dict(record.labels))
-        if source == "cutouts":
+        if source.endswith(CUT_OUTS):
             self._decide_paste(draw, rng)
         elif rng.random() < self.ranges.gray_share and record.source != "still_lifes":
             draw.gray = True
@@ -267,11 +269,10 @@ class BatchMaker:
         draw.pasted = True
         draw.labels.pop("background", None)
         if rng.random() < 0.6:
-            name, draw.recolour = random_colour(rng)
-            draw.labels["color"] = name
+            paints = CAR_PAINTS if draw.record.source.startswith("car") else PAINTS
+            draw.labels["color"], draw.recolour = random_colour(rng, paints)
         if rng.random() < 0.3 or not self.grounds:
-            name, draw.ground = random_colour(rng)
-            draw.labels["background"] = name
+            draw.labels["background"], draw.ground = random_colour(rng, PAINTS)
 
     def show(self, draws: list[Draw], rng: random.Random, generator: torch.Generator) -> Tensor:
         """Make the pictures: (n_images, 3, IMAGE_SIZE, IMAGE_SIZE) in [0, 1]."""
@@ -333,10 +334,12 @@ class BatchMaker:
         return asked
 
 
-def random_colour(rng: random.Random) -> tuple[str, tuple[float, float, float]]:
-    """A colour's name and an sRGB value near one of its prototypes."""
-    name = rng.choice(PAINTS)
+def random_colour(
+    rng: random.Random, paints: dict[str, list[tuple[int, int, int]]]
+) -> tuple[str, tuple[float, float, float]]:
+    """A colour's name and an sRGB value near one of its paints."""
+    name = rng.choice(list(paints))
     red, green, blue = (
-        min(max(c + rng.uniform(-10, 10), 0), 255) / 255 for c in rng.choice(PROTOTYPES[name])
+        min(max(c + rng.uniform(-10, 10), 0), 255) / 255 for c in rng.choice(paints[name])
     )
     return name, (red, green, blue)

@@ -22,7 +22,8 @@ from esmc_core.train.colours import NAMES, border_colour, centre_colour
 
 SIDE = 112  # px of a stored picture, squeezed to a square as the image processor does
 VALIDATION_SHARE = 0.04
-CUT_OUT_SET = "fashion"  # products on white, which can be cut out
+# Sets with products on white, which can be cut out, and the shares of the picture that one fills.
+CUT_OUT_SETS = {"fashion": (0.06, 0.75), "car_colours": (0.18, 0.7)}
 
 
 @dataclass
@@ -116,14 +117,24 @@ def know_pictures(folder: Path | None) -> KnownPictures:
     return KnownPictures(codes, thumbnails)
 
 
-def cut_out(picture: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-    """Mask of a product on white: what the white around it does not reach; None if unsure."""
+def cut_out(
+    picture: NDArray[np.uint8], *, least: float = 0.06, most: float = 0.75
+) -> NDArray[np.uint8] | None:
+    """Mask of a product on white: what the white around it does not reach; None if unsure.
+
+    Args:
+        picture: (height, width, 3).
+        least, most: share of the picture that a product fills.
+
+    Returns:
+        (height, width), 255 on the product.
+    """
     white = picture.min(-1) > 238
     regions, _ = ndimage.label(white)
     edge = np.unique(np.concatenate([regions[0], regions[-1], regions[:, 0], regions[:, -1]]))
     outside = np.isin(regions, edge[edge > 0])
     inside = ndimage.binary_opening(~outside, iterations=1)
-    if not 0.06 < inside.mean() < 0.75:
+    if not least < inside.mean() < most:
         return None
     return (ndimage.gaussian_filter(inside.astype(np.float32), 0.7) * 255).astype(np.uint8)
 
@@ -206,7 +217,10 @@ def build_dataset(
             label_pixels(labels, picture, source)
             _add_caption_colour(labels, caption, source)
             record = Record(source, labels, nouns, is_validation(content))
-            mask = cut_out(picture) if source == CUT_OUT_SET else None
+            mask = None
+            if source in CUT_OUT_SETS:
+                least, most = CUT_OUT_SETS[source]
+                mask = cut_out(picture, least=least, most=most)
             if mask is not None:
                 record.cut_out = len(masks)
                 masks.append(mask)
