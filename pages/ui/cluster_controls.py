@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from esmc_core.cluster.clustering import ClusterSettings
+from esmc_core.cluster.clustering import Clustering, ClusterSettings
 from esmc_core.lens_store import LensStore
 from pages.ui import preferences
 from pages.ui.lens_views import Cell, n_answers
@@ -12,41 +12,47 @@ from pages.ui.lens_views import Cell, n_answers
 _REMEMBERED = ("alpha", "representation", "geometry", "merge_spelling", "use_head", "seed")
 
 
-def choose_settings(store: LensStore, cell: Cell) -> tuple[ClusterSettings, bool]:
+def choose_settings(
+    store: LensStore, cell: Cell, shown: Clustering | None
+) -> tuple[ClusterSettings, bool]:
     """Draw the row of controls.
+
+    Args:
+        shown: the clustering on the page, whose settings the controls begin with.
 
     Returns:
         The settings, and whether "Cluster" was pressed.
     """
-    defaults = _defaults()
+    defaults = shown.settings if shown else _remembered()
     suggested = n_answers(store, cell)
+    which = shown.key if shown else f"{store.key}-{cell}"
     with st.container(horizontal=True, vertical_alignment="bottom"):
         n_clusters = st.number_input(
             "Clusters",
             min_value=1,
             max_value=max(1, store.spec.n_images),
-            value=suggested,
-            key=f"k-{store.key}-{cell}",
+            value=min(shown.settings.n_clusters if shown else suggested, store.spec.n_images),
+            key=f"n-clusters-{which}",
             width=150,
             persist_state="session",
             help=f"K. {suggested} different words are the first answer of a fair share of the "
             "pictures.",
         )
         with st.popover("More settings", icon=":material/tune:"):
-            chosen = _more(defaults)
+            chosen = _more(defaults, which)
         pressed = st.button("Cluster", type="primary", icon=":material/bubble_chart:")
-    if any(chosen[name] != getattr(defaults, name) for name in _REMEMBERED):
+    if pressed:
         preferences.put(clustering=chosen)
     return ClusterSettings(n_clusters=int(n_clusters or suggested), **chosen), pressed
 
 
-def _defaults() -> ClusterSettings:
+def _remembered() -> ClusterSettings:
     remembered = preferences.get("clustering", {})
     known = {name: remembered[name] for name in _REMEMBERED if name in remembered}
     return ClusterSettings(**known)
 
 
-def _more(defaults: ClusterSettings) -> dict:
+def _more(defaults: ClusterSettings, which: str) -> dict:
     chosen: dict = {}
     chosen["alpha"] = st.slider(
         "α, share of each cluster that teaches the head",
@@ -54,15 +60,17 @@ def _more(defaults: ClusterSettings) -> dict:
         1.0,
         defaults.alpha,
         0.05,
+        key=f"alpha-{which}",
         help="The pictures nearest to their cluster's centre are its examples.",
     )
     chosen["use_head"] = st.toggle(
-        "Train the head (MLP)", defaults.use_head, help="Off: K-means alone."
+        "Train the head (MLP)", defaults.use_head, help="Off: K-means alone.", key=f"head-{which}"
     )
     names = {"vocabulary": "words of the lens", "hidden": "hidden state"}
     chosen["representation"] = st.selectbox(
         "Cluster by",
         list(names),
+        key=f"representation-{which}",
         index=list(names).index(defaults.representation),
         format_func=names.__getitem__,
         help="The hidden state needs the model once more.",
@@ -71,6 +79,7 @@ def _more(defaults: ClusterSettings) -> dict:
     chosen["geometry"] = st.selectbox(
         "Distance between words",
         list(shapes),
+        key=f"geometry-{which}",
         index=list(shapes).index(defaults.geometry),
         format_func=shapes.__getitem__,
         disabled=chosen["representation"] == "hidden",
@@ -78,11 +87,17 @@ def _more(defaults: ClusterSettings) -> dict:
     chosen["merge_spelling"] = st.toggle(
         "Add up spellings of a word",
         defaults.merge_spelling,
+        key=f"spelling-{which}",
         help="“Red”, “red” and “ red” count as one word; so do “gray” and “grey”.",
     )
     chosen["seed"] = int(
         st.number_input(
-            "Seed", 0, 2**31 - 1, defaults.seed, help="The same seed gives the same clusters."
+            "Seed",
+            0,
+            2**31 - 1,
+            defaults.seed,
+            key=f"seed-{which}",
+            help="The same seed gives the same clusters.",
         )
     )
     return chosen

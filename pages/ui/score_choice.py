@@ -18,6 +18,9 @@ nothing from you.
 **Keywords**: how probable the answers that you expect are, such as *red, black, white*.
 
 **Confidence**: the probability of the most probable word, on average.
+
+The suggestion ★ ranges over the criterion's content words and what follows them: an early *the* can
+score by foretelling the next word of the prompt. At near-equal scores the later position wins.
 """
 
 

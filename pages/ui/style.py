@@ -12,7 +12,8 @@ h1 {
 }
 h2 { font-weight: 620; font-size: 1.25rem !important; }
 h3 { font-weight: 600; font-size: 1.05rem !important; }
-:focus-visible { outline: 2px solid var(--st-primary-color, #0f6b6b); outline-offset: 2px; }
+:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+[data-testid="stCaptionContainer"] { opacity: .8; }
 ul.esmc-bars { list-style: none; margin: 0; padding: 0; font-size: .875rem; }
 ul.esmc-bars > li { display: grid; grid-template-columns: 5rem 1fr 2.25rem; gap: .5rem;
   align-items: center; padding: 2px 0; margin: 0; }
@@ -20,7 +21,7 @@ ul.esmc-bars > li { display: grid; grid-template-columns: 5rem 1fr 2.25rem; gap:
 .esmc-bars .track { height: 8px; border-radius: 4px; overflow: hidden;
   background: color-mix(in srgb, currentColor 10%, transparent); }
 .esmc-bars .fill { display: block; height: 100%; border-radius: 4px; min-width: 2px;
-  background: var(--bar, var(--st-primary-color, #0f6b6b));
+  background: var(--bar, var(--accent));
   box-shadow: inset 0 0 0 1px color-mix(in srgb, currentColor 25%, transparent); }
 .esmc-bars .share { text-align: right; font-variant-numeric: tabular-nums; opacity: .75; }
 .esmc-card-head { display: flex; align-items: center; gap: .5rem; margin-bottom: .35rem; }
@@ -35,11 +36,19 @@ ul.esmc-bars > li { display: grid; grid-template-columns: 5rem 1fr 2.25rem; gap:
   align-items: center; justify-content: center; gap: .5rem;
   border: 2px dashed color-mix(in srgb, currentColor 25%, transparent); }
 [data-testid="stFileUploaderDropzone"] > * { margin: 0; }
-@media (max-width: 700px) { .esmc-card-body { grid-template-columns: 1fr; } }
+.esmc-card { container-type: inline-size; }
+@container (max-width: 400px) { .esmc-card-body { grid-template-columns: 1fr; gap: .6rem; } }
 </style>
 """
 
 
 def apply() -> None:
     """Add the style sheet to the page."""
-    st.html(_CSS)
+    is_dark = st.context.theme.type == "dark"
+    accent = st.get_option(f"theme.{'dark' if is_dark else 'light'}.primaryColor")
+    ink = "#0d1f1e" if is_dark else "#ffffff"  # on the accent, at a contrast of 6 and more
+    st.html(
+        f"<style>:root {{ --accent: {accent}; }}"
+        f'[data-testid^="stBaseButton-primary"]:not(:disabled), '
+        f'[data-testid^="stBaseButton-primary"]:not(:disabled) * {{ color: {ink}; }}</style>{_CSS}'
+    )
