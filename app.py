@@ -12,7 +12,10 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import streamlit as st
 
-from pages.ui import routes, shell
+from pages.ui import cluster_results, explorer, intake, routes, shell
+
+# Imported with the server, so that the first page is painted at once.
+WARM = (cluster_results, explorer, intake)
 
 app = st.App(Path(shell.__file__), routes=routes.ROUTES)
 

@@ -5,10 +5,15 @@ from functools import partial
 
 import streamlit as st
 
+from esmc_core.cluster.clustering import Clustering
 from esmc_core.images.collection import CollectionSummary
-from pages.ui import place
+from esmc_core.lens_store import LensStore
+from pages.ui import guard, place
 from pages.ui.navigation import nothing_here, switch
 from pages.ui.resources import workspace
+from pages.ui.wording import counted
+
+N_CHARACTERS = 64
 
 
 def main() -> None:
@@ -36,50 +41,60 @@ def collection_card(summary: CollectionSummary) -> None:
         if not summary.damaged:
             with st.popover("Rename", key=f"rename-{summary.key}"):
                 rename(summary)
-        with st.popover("Delete", key=f"delete-{summary.key}"):
-            confirm(
-                f"Delete “{summary.name}” with its passes and clusterings? Pictures that lie in "
-                "your own folders stay there.",
-                key=summary.key,
-                action=partial(delete_collection, summary.key),
-            )
+        delete(
+            f"Delete “{summary.name}” with its passes and clusterings? Pictures that lie in your "
+            "own folders stay there.",
+            key=summary.key,
+            action=partial(delete_collection, summary.key),
+        )
     if not summary.damaged:
         passes(summary.key)
 
 
 def passes(collection: str) -> None:
-    """The criteria that were asked of a collection."""
+    """The criteria that were asked of a collection, each with its clusterings."""
     for made in workspace().list_passes(collection):
         store = workspace().open_pass(collection, made.key)
-        clusterings = workspace().list_clusterings(store)
+        done = "" if made.n_done == made.n_images else f" · {made.n_done:,} done"
         with st.container(horizontal=True, vertical_alignment="center"):
-            done = "" if made.n_done == made.n_images else f" · {made.n_done:,} done"
             label = f"{made.criterion} · {made.model}{done}"
             if st.button(label, key=f"pass-{made.key}", icon=":material/grid_on:"):
                 place.go(collection=collection, lens=made.key)
                 switch("criterion")
-            for found in clusterings[:4]:
-                names = ", ".join(found.names[:4])
-                if st.button(
-                    f"{found.n_clusters}: {names}"[:48],
-                    key=f"clusters-{found.key}",
-                    icon=":material/bubble_chart:",
-                ):
-                    cell = f"{found.source.layer}.{found.source.position}"
-                    place.go(collection=collection, lens=made.key, cell=cell, clusters=found.key)
-                    switch("clusters")
-            with st.popover("Delete", key=f"delete-{made.key}", type="tertiary"):
-                confirm(
-                    f"Delete the pass “{made.criterion}” and its clusterings?",
-                    key=made.key,
-                    action=partial(delete_pass, collection, made.key),
-                )
+            delete(
+                f"Delete the pass “{made.criterion}” and its clusterings?",
+                key=made.key,
+                action=partial(delete_pass, collection, made.key),
+            )
+        for found in workspace().list_clusterings(store):
+            clustering_row(store, found)
 
 
-def confirm(question: str, *, key: str, action: Callable[[], None]) -> None:
-    """Ask before something is lost."""
-    st.markdown(question)
-    st.button("Delete", key=f"sure-{key}", type="primary", on_click=action)
+def clustering_row(store: LensStore, found: Clustering) -> None:
+    """One clustering: open or delete it."""
+    source = found.source
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.space("medium")
+        names = ", ".join(found.names)
+        label = f"{counted(found.n_clusters, 'cluster')}: {names}"
+        shown = label if len(label) <= N_CHARACTERS else f"{label[: N_CHARACTERS - 1]}…"
+        if st.button(shown, key=f"clusters-{found.key}", icon=":material/bubble_chart:"):
+            cell = f"{source.layer}.{source.position}"
+            place.go(collection=store.spec.collection, lens=store.key)
+            place.go(cell=cell, clusters=found.key)
+            switch("clusters")
+        delete(
+            f"Delete the clustering {label}?",
+            key=found.key,
+            action=partial(delete_clustering, store, found.key),
+        )
+
+
+def delete(question: str, *, key: str, action: Callable[[], None]) -> None:
+    """A button that asks before something is lost."""
+    with st.popover("Delete", key=f"delete-{key}"):
+        st.markdown(guard.escape(question))
+        st.button("Delete", key=f"sure-{key}", type="primary", on_click=action)
 
 
 def rename(summary: CollectionSummary) -> None:
@@ -95,6 +110,13 @@ def delete_collection(key: str) -> None:
     workspace().library.delete(key)
     if place.here().collection == key:
         place.go(collection="")
+
+
+def delete_clustering(store: LensStore, key: str) -> None:
+    """Delete a clustering and leave it if it is open."""
+    workspace().delete_clustering(store, key)
+    if place.here().clusters == key:
+        place.go(clusters="")
 
 
 def delete_pass(collection: str, key: str) -> None:

@@ -84,12 +84,15 @@ def load_model(
     Raises:
         ModelError: not found, not supported, damaged, or too large for the device.
     """
+    import transformers
+
     device = device or best_device()
     dtype = dtype or best_dtype(device)
     source = _source(name)
     _check_room(name, device)
     config = _config(source)
     family = _family(config, name)
+    transformers.utils.logging.disable_progress_bar()
     options: dict[str, Any] = {"local_files_only": isinstance(source, Path)}
     try:
         processor = family.load_processor(source, **options)
