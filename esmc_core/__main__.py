@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     from esmc_core import commands
 
     run: Callable[[argparse.Namespace], None] = getattr(commands, options.command)
@@ -27,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"esmc: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"esmc: {error.strerror}: {error.filename}", file=sys.stderr)
+        parts = [error.strerror or str(error), error.filename2 or error.filename]
+        print(f"esmc: {' '.join(': '.join(filter(None, parts)).split())}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("esmc: stopped; the same command goes on from here.", file=sys.stderr)
@@ -47,7 +50,7 @@ def make_parser() -> argparse.ArgumentParser:
     cluster.add_argument("--layer", type=int, help="of the target cell; the suggested one if left")
     cluster.add_argument("--position", type=int, help="of the target cell; negative from the end")
     cluster.add_argument("--alpha", type=_share, help="share of a cluster that teaches the head")
-    cluster.add_argument("--seed", type=_natural, default=0)
+    cluster.add_argument("--seed", type=_seed, default=0)
     cluster.add_argument("--representation", choices=["vocabulary", "hidden"])
     cluster.add_argument("--geometry", choices=["hellinger", "euclidean"])
     cluster.add_argument("--no-head", action="store_true", help="K-means alone")
@@ -58,13 +61,19 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("photos", type=Path, metavar="PHOTOS", help="a folder, or a zip or tar")
-    parser.add_argument("--criterion", required=True, help='such as "the color of the car is"')
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE")
+    parser.add_argument("photos", type=_path, metavar="PHOTOS", help="a folder, or a zip or tar")
+    parser.add_argument(
+        "--criterion", type=_text, required=True, help='such as "the color of the car is"'
+    )
+    parser.add_argument("--out", type=_path, required=True, metavar="FILE")
     parser.add_argument("--model", help="hub id or folder; the best one here if left")
     parser.add_argument("--lens", choices=["norm", "raw"], default="norm")
-    parser.add_argument("--keywords", help='expected answers, such as "red, black, white"')
-    parser.add_argument("--device", help="cuda, mps or cpu; the best one here if left")
+    parser.add_argument(
+        "--keywords", type=_text, help='expected answers, such as "red, black, white"'
+    )
+    parser.add_argument(
+        "--device", type=_device, help="cuda, mps or cpu; the best one here if left"
+    )
 
 
 def _positive(text: str) -> int:
@@ -74,11 +83,31 @@ def _positive(text: str) -> int:
     return number
 
 
-def _natural(text: str) -> int:
+def _seed(text: str) -> int:
     number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{number} is below 0")
+    if not 0 <= number < 2**32:
+        raise argparse.ArgumentTypeError(f"{number} is not from 0 to {2**32 - 1}")
     return number
+
+
+def _path(text: str) -> Path:
+    if not text:  # an unset variable of a script; Path("") would be the folder it runs in
+        raise argparse.ArgumentTypeError("it is empty")
+    return Path(text)
+
+
+def _text(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError("it is not written in UTF-8") from None
+    return text
+
+
+def _device(text: str) -> str:
+    if not re.fullmatch(r"cuda(:\d+)?|mps|cpu", text):
+        raise argparse.ArgumentTypeError(f"{text} is not cuda, mps or cpu")
+    return text
 
 
 def _share(text: str) -> float:

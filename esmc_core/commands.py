@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
@@ -23,26 +23,28 @@ from esmc_core.records import write_bytes
 from esmc_core.target import SAMPLE_SIZE, Heatmap, Score, make_heatmap
 from esmc_core.workspace import Workspace
 
+if TYPE_CHECKING:
+    from esmc_core.cluster.clustering import ClusterSettings
+
 
 def cluster(options: argparse.Namespace) -> None:
     """Write one row a readable picture: its cluster, the cluster's name, how sure it is."""
-    from esmc_core.cluster.clustering import ClusterSettings
     from esmc_core.export import csv_bytes, parquet_bytes
 
     _check_out(options.out, {".csv", ".parquet"})
+    keywords = _keywords(options)
     workspace = Workspace()
     collection = _read(workspace, options.photos, at_least=options.clusters)
-    model, store = _run(workspace, collection, options)
-    layer, position = _target(store, model, options)
-    workspace.check_cell(store, layer, position)
-    chosen = {"alpha": options.alpha, "representation": options.representation}
-    chosen |= {"geometry": options.geometry}
-    settings = ClusterSettings(
-        n_clusters=options.clusters,
-        seed=options.seed,
-        use_head=not options.no_head,
-        **{name: value for name, value in chosen.items() if value is not None},
-    )
+    model, store = _create(workspace, collection, options)
+    position = _from_end(options.position, store.spec.n_positions)
+    workspace.check_cell(store, options.layer or 0, position or 0)
+    _look(workspace, collection, model, store)
+    heatmap = _heatmap(store, model, keywords)
+    if heatmap.is_flat:
+        print("The heatmap is flat: the clusters will say little.", file=sys.stderr)
+    layer = heatmap.suggested[0] if options.layer is None else options.layer
+    position = heatmap.suggested[1] if position is None else position
+    settings = _settings(options)
     hidden = None
     if settings.representation == "hidden":
         with _bar("Reading hidden states") as progress:
@@ -65,10 +67,12 @@ def cluster(options: argparse.Namespace) -> None:
 def lens(options: argparse.Namespace) -> None:
     """Write the heatmap as JSON or as a page that opens without a network."""
     _check_out(options.out, {".json", ".html"})
+    keywords = _keywords(options, score=options.score)
     workspace = Workspace()
     collection = _read(workspace, options.photos, at_least=1)
-    model, store = _run(workspace, collection, options)
-    heatmap = _heatmap(store, model, options)
+    model, store = _create(workspace, collection, options)
+    _look(workspace, collection, model, store)
+    heatmap = _heatmap(store, model, keywords, score=options.score)
     record = lens_record(store, heatmap)
     if options.out.suffix.lower() == ".json":
         text = json.dumps(record, indent=1, ensure_ascii=False)
@@ -136,7 +140,7 @@ def _lens_page(record: dict[str, Any], heatmap: Heatmap) -> str:
         title=f"{heatmap.score.capitalize()} of “{record['criterion']}”, {record['model']}",
         unit=heatmap.unit,
     )
-    return str(figure.to_html(include_plotlyjs=True, full_html=True))
+    return str(figure.to_html(include_plotlyjs=True, full_html=True, div_id="heatmap"))
 
 
 def _check_out(path: Path, suffixes: set[str]) -> None:
@@ -146,6 +150,8 @@ def _check_out(path: Path, suffixes: set[str]) -> None:
         )
     if not path.resolve().parent.is_dir():
         raise InputError(f"There is no folder {path.resolve().parent}.", "Make it first.")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder.", "Change the --out name.")
 
 
 def _read(workspace: Workspace, photos: Path, *, at_least: int) -> Collection:
@@ -161,37 +167,63 @@ def _read(workspace: Workspace, photos: Path, *, at_least: int) -> Collection:
     return collection
 
 
-def _run(
+def _create(
     workspace: Workspace, collection: Collection, options: argparse.Namespace
 ) -> tuple[VisionLanguageModel, LensStore]:
-    name = options.model or default_model(options.device)
-    model = load_model(name, device=options.device)
-    store = workspace.create_pass(collection, model, options.criterion, lens=options.lens)
+    _check_device(options.device)
+    model = load_model(options.model or default_model(options.device), device=options.device)
+    return model, workspace.create_pass(collection, model, options.criterion, lens=options.lens)
+
+
+def _check_device(name: str | None) -> None:
+    import torch
+
+    try:
+        torch.empty(0, device=name)
+    except (AssertionError, RuntimeError) as error:  # what torch raises for a missing device
+        raise InputError(f"There is no {name} on this computer.", "Leave --device out.") from error
+
+
+def _look(
+    workspace: Workspace, collection: Collection, model: VisionLanguageModel, store: LensStore
+) -> None:
     with _bar("Looking at pictures") as progress:
         run_pass(model, store, workspace.image_opener(collection), progress=progress)
-    return model, store
 
 
-def _heatmap(store: LensStore, model: VisionLanguageModel, options: argparse.Namespace) -> Heatmap:
-    asked = getattr(options, "score", None)
-    score: Score = asked or ("keywords" if options.keywords else "information")
-    if score != "keywords":
-        return make_heatmap(store, score=score)
-    words = parse_keywords(options.keywords or "")
-    tokens = [model.first_token(word) for word in words]
-    return make_heatmap(store, score="keywords", keyword_tokens=tokens)
+def _keywords(options: argparse.Namespace, *, score: Score | None = None) -> list[str]:
+    if options.keywords is None and score != "keywords":
+        return []
+    return parse_keywords(options.keywords or "")
 
 
-def _target(
-    store: LensStore, model: VisionLanguageModel, options: argparse.Namespace
-) -> tuple[int, int]:
-    """The cell that was asked for; what was left open is the suggestion's."""
-    heatmap = _heatmap(store, model, options)
-    layer = heatmap.suggested[0] if options.layer is None else options.layer
-    position = heatmap.suggested[1] if options.position is None else options.position
-    if heatmap.is_flat:
-        print("The heatmap is flat: the clusters will say little.", file=sys.stderr)
-    return layer, position + store.spec.n_positions if position < 0 else position
+def _heatmap(
+    store: LensStore,
+    model: VisionLanguageModel,
+    keywords: list[str],
+    *,
+    score: Score | None = None,
+) -> Heatmap:
+    score = score or ("keywords" if keywords else "information")
+    tokens = [model.first_token(word) for word in keywords]
+    return make_heatmap(store, score=score, keyword_tokens=tokens)
+
+
+def _settings(options: argparse.Namespace) -> ClusterSettings:
+    """What was asked for; what was left open keeps its default."""
+    from esmc_core.cluster.clustering import ClusterSettings
+
+    names = ("alpha", "representation", "geometry")
+    asked = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    use_head = not options.no_head
+    return ClusterSettings(options.clusters, seed=options.seed, use_head=use_head, **asked)
+
+
+def _from_end(position: int | None, n_positions: int) -> int | None:
+    """The position that was asked for, counted from the end if it is negative."""
+    if position is not None and -n_positions <= position < 0:
+        return position + n_positions
+    return position
 
 
 class _bar:

@@ -138,6 +138,7 @@ class Workspace:
         from esmc_core.cluster.clustering import Source, clustering_key, save_clustering
 
         self.check_cell(store, layer, position)
+        self.check_complete(store)
         source = Source(store.key, layer, position)
         folder = self._clusterings(store) / clustering_key(settings, source)
         if folder.exists():
@@ -158,18 +159,21 @@ class Workspace:
         return found
 
     def check_cell(self, store: LensStore, layer: int, position: int) -> None:
-        """Raise InputError unless the pass is complete and has the cell."""
+        """Raise InputError unless the pass has the cell."""
         spec = store.spec
-        if not store.is_complete:
-            raise InputError(
-                f"Only {store.n_done} of {spec.n_images} pictures have been looked at.",
-                "Let the pass finish first.",
-            )
         if not (0 <= layer <= spec.n_layers and 0 <= position < spec.n_positions):
             raise InputError(
                 f"There is no cell at layer {layer}, position {position}.",
                 f"Layers run from 0 to {spec.n_layers}, positions from 0 to "
                 f"{spec.n_positions - 1}.",
+            )
+
+    def check_complete(self, store: LensStore) -> None:
+        """Raise InputError unless the pass has looked at every picture."""
+        if not store.is_complete:
+            raise InputError(
+                f"Only {store.n_done} of {store.spec.n_images} pictures have been looked at.",
+                "Let the pass finish first.",
             )
 
     def open_clustering(self, store: LensStore, key: str) -> Clustering:
