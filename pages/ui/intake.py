@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import streamlit as st
@@ -31,6 +31,11 @@ def intake_panel() -> None:
         del st.session_state[_JOB]
         place.go(collection=job.result.key)
         st.rerun()
+    with st.container(key="intake"):
+        _ways_in()
+
+
+def _ways_in() -> None:
     names = ["Folder", "Files or archive"] + ["Path on this computer"] * bool(_roots())
     tabs = st.tabs(names)
     with tabs[0]:
@@ -57,8 +62,7 @@ def _uploader(label: str, kind: Any) -> None:
     )
     if files and not st.session_state.get(_UPLOADED):
         st.session_state[_UPLOADED] = True
-        uploads = [(file.name, file) for file in sorted(files, key=lambda file: file.name)]
-        name = _common_name([file.name for file in files])
+        name, uploads = _name_uploads({file.name: file for file in files})
         _start(
             lambda job: workspace().library.read_uploads(
                 uploads, name=name, progress=job.progress, should_stop=job.should_stop
@@ -93,10 +97,13 @@ def _roots() -> tuple[Path, ...]:
     return workspace().config.image_roots
 
 
-def _common_name(files: list[str]) -> str:
-    """The folder that was dropped, the archive's name, or the first file's and a count."""
-    folders = {Path(file).parts[0] for file in files if len(Path(file).parts) > 1}
-    if len(folders) == 1 and all("/" in file for file in files):
-        return folders.pop()
-    stem = Path(files[0]).name.split(".")[0]
-    return stem if len(files) == 1 else f"{stem} and {len(files) - 1} more"
+def _name_uploads(files: dict[str, Any]) -> tuple[str, list[tuple[str, Any]]]:
+    """A name for the collection, and the files by their paths under the folder dropped."""
+    paths = {PurePosixPath(name): file for name, file in sorted(files.items())}
+    folders = {path.parts[0] for path in paths if len(path.parts) > 1}
+    if len(folders) == 1 and all(len(path.parts) > 1 for path in paths):
+        folder = folders.pop()
+        return folder, [(str(path.relative_to(folder)), file) for path, file in paths.items()]
+    uploads = [(str(path), file) for path, file in paths.items()]
+    stem = next(iter(paths)).name.split(".")[0]
+    return (stem if len(paths) == 1 else f"{stem} and {len(paths) - 1} more"), uploads

@@ -36,7 +36,7 @@ def _picture(
     with guard.errors_shown():
         left, right = st.columns([3, 2]) if store and cell else (st.container(), None)
         with left:
-            st.image(workspace().library.open(picture))
+            st.image(workspace().library.open(picture), width="stretch")
             st.caption(f"{picture.width} × {picture.height} px · {picture.n_bytes / 1e3:,.0f} KB")
         if right and store and cell:
             with right:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import streamlit as st
@@ -10,8 +11,16 @@ import streamlit as st
 from esmc_core.cluster.clustering import Clustering
 from esmc_core.errors import InputError
 from esmc_core.images import Collection
+from esmc_core.jobs import Job
 from esmc_core.lens_store import LensStore
 from pages.ui import guard
+from pages.ui.progress import show_job
+from pages.ui.resources import jobs, workspace
+
+if TYPE_CHECKING:
+    from esmc_core.metrics import ClusterCount
+
+COUNTS = range(2, 13)
 
 
 def quality(collection: Collection, store: LensStore, found: Clustering) -> None:
@@ -32,6 +41,7 @@ def quality(collection: Collection, store: LensStore, found: Clustering) -> None
             f"{repeat:.2f}",
             help="Up to 1: how far K-means from other starts finds the same clusters (ARI).",
         )
+        _counts(store, found)
         st.markdown("**Compare with labels that you have**")
         file = st.file_uploader(
             "A CSV with a column “file” and one column a criterion",
@@ -46,16 +56,49 @@ def quality(collection: Collection, store: LensStore, found: Clustering) -> None
 def _label_free(
     pass_key: str, key: str, _store: LensStore, _found: Clustering
 ) -> tuple[float | None, float]:
-    from esmc_core.cluster.pipeline import vocabulary_rows
     from esmc_core.cluster.rows import rows_of
     from esmc_core.metrics import silhouette, stability
 
-    cell = _store.cell(_found.source.layer, _found.source.position)
-    rows = vocabulary_rows(cell, _store.token_texts, settings=_found.settings)
+    rows = _rows(_store, _found)
     return (
         silhouette(rows, _found.labels),
         stability(rows_of(rows, device="cpu"), _found.n_clusters),
     )
+
+
+def _rows(store: LensStore, found: Clustering) -> Any:
+    from esmc_core.cluster.pipeline import vocabulary_rows
+
+    cell = store.cell(found.source.layer, found.source.position)
+    return vocabulary_rows(cell, store.token_texts, settings=found.settings)
+
+
+def _counts(store: LensStore, found: Clustering) -> None:
+    """Stability and silhouette over the numbers of clusters that make sense."""
+    key = f"counts/{store.key}/{workspace().layout_key(found)}"
+
+    def work(job: Job) -> list[ClusterCount]:
+        from esmc_core.metrics import score_cluster_counts
+
+        rows, stop = _rows(store, found), job.should_stop
+        return score_cluster_counts(rows, COUNTS, progress=job.progress, should_stop=stop)
+
+    if st.button("How many clusters?", help="Stability and silhouette of 2 to 12 clusters."):
+        jobs().submit(key, work, title="Trying numbers of clusters", lane="clustering")
+    job = show_job(key)
+    if job is None or not job.result:
+        return
+    from esmc_core.metrics import suggest_cluster_count
+
+    table = pd.DataFrame(
+        {
+            "Clusters": [score.n_clusters for score in job.result],
+            "Stability": [score.stability for score in job.result],
+            "Silhouette": [score.silhouette for score in job.result],
+        }
+    )
+    st.line_chart(table.set_index("Clusters"), height=180)
+    st.caption(f"{suggest_cluster_count(job.result)} clusters fit best by the mean of the two.")
 
 
 def _compare(collection: Collection, found: Clustering, table: pd.DataFrame) -> pd.DataFrame:
