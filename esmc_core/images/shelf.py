@@ -87,7 +87,7 @@ class Shelf:
         return data
 
     def thumbnail_path(self, digest: str) -> Path:
-        """The WebP thumbnail of a picture, 128 pixels on its longest side."""
+        """The WebP thumbnail of a picture, 256 pixels on its longest side."""
         return self._by_digest("thumbnails", digest).with_suffix(".webp")
 
     def list(self) -> Summaries:

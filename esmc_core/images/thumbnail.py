@@ -9,7 +9,7 @@ from PIL import Image
 
 from esmc_core.records import write_bytes
 
-LONGEST_SIDE = 128
+LONGEST_SIDE = 256
 _QUALITY = 80
 _REDUCING_GAP = 2.0
 

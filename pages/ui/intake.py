@@ -62,7 +62,7 @@ def _uploader(label: str, kind: Any) -> None:
     )
     if files and not st.session_state.get(_UPLOADED):
         st.session_state[_UPLOADED] = True
-        name, uploads = _name_uploads({file.name: file for file in files})
+        name, uploads = _name_uploads([(file.name, file) for file in files])
         _start(
             lambda job: workspace().library.read_uploads(
                 uploads, name=name, progress=job.progress, should_stop=job.should_stop
@@ -97,13 +97,13 @@ def _roots() -> tuple[Path, ...]:
     return workspace().config.image_roots
 
 
-def _name_uploads(files: dict[str, Any]) -> tuple[str, list[tuple[str, Any]]]:
+def _name_uploads(files: list[tuple[str, Any]]) -> tuple[str, list[tuple[str, Any]]]:
     """A name for the collection, and the files by their paths under the folder dropped."""
-    paths = {PurePosixPath(name): file for name, file in sorted(files.items())}
-    folders = {path.parts[0] for path in paths if len(path.parts) > 1}
-    if len(folders) == 1 and all(len(path.parts) > 1 for path in paths):
+    paths = [(PurePosixPath(name), file) for name, file in files]
+    folders = {path.parts[0] for path, _ in paths if len(path.parts) > 1}
+    if len(folders) == 1 and all(len(path.parts) > 1 for path, _ in paths):
         folder = folders.pop()
-        return folder, [(str(path.relative_to(folder)), file) for path, file in paths.items()]
-    uploads = [(str(path), file) for path, file in paths.items()]
-    stem = next(iter(paths)).name.split(".")[0]
-    return (stem if len(paths) == 1 else f"{stem} and {len(paths) - 1} more"), uploads
+        return folder, [(str(path.relative_to(folder)), file) for path, file in paths]
+    stem = min(path.name for path, _ in paths).split(".")[0]
+    name = stem if len(paths) == 1 else f"{stem} and {len(paths) - 1} more"
+    return name, [(str(path), file) for path, file in paths]
