@@ -223,7 +223,7 @@ def test_thumbnail_is_small_and_upright(library, tmp_path):
     tall, small = library.read_folder(folder).pictures
     assert (tall.width, tall.height) == (400, 800)
     with Image.open(library.thumbnail_path(tall.digest)) as thumbnail:
-        assert (thumbnail.format, thumbnail.size) == ("WEBP", (64, 128))
+        assert (thumbnail.format, thumbnail.size) == ("WEBP", (128, 256))
     with Image.open(library.thumbnail_path(small.digest)) as thumbnail:
         assert thumbnail.size == (8, 6)
 
