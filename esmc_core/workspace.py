@@ -83,9 +83,7 @@ class Workspace:
 
     def open_pass(self, collection: str, key: str) -> LensStore:
         """Reopen a pass; raise StoreError if it is missing or damaged."""
-        if not key.isalnum():
-            raise StoreError(f"There is no pass {key}.", "Choose one from the library.")
-        return LensStore.open(self.passes_folder(collection) / key)
+        return LensStore.open(_child(self.passes_folder(collection), key))
 
     def list_passes(self, collection: str) -> list[PassSummary]:
         """The passes over a collection, last used first; damaged ones are left out."""
@@ -180,7 +178,7 @@ class Workspace:
         """Reopen a clustering; raise StoreError if it is missing or damaged."""
         from esmc_core.cluster.clustering import load_clustering
 
-        return load_clustering(self._clusterings(store) / key)
+        return load_clustering(_child(self._clusterings(store), key))
 
     def rename_cluster(self, store: LensStore, key: str, cluster: int, name: str) -> Clustering:
         """Give a cluster another name; "" gives back its own."""
@@ -283,3 +281,10 @@ class Workspace:
     def image_opener(self, collection: Collection) -> Callable[[int], Image.Image]:
         """A function from an image's number to its picture."""
         return lambda i: self.library.open(collection.pictures[i])
+
+
+def _child(folder: Path, key: str) -> Path:
+    """`folder` / `key`; keys come from addresses, so they may be anything."""
+    if not key.isalnum():
+        raise StoreError(f"“{key}” is no key.", "Choose from the library.")
+    return folder / key
