@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from esmc_core.errors import EsmcError, InputError
 
@@ -13,6 +14,9 @@ QUESTION = (
     'Which single words commonly complete "{criterion} …"? '
     "Answer with up to {n} words, separated by commas, and nothing else."
 )
+_BETWEEN = re.compile(r"[,;，；、\r\n]")
+_LIST_MARK = re.compile(r"^\s*(?:[-–*•·]+|\d+[.)](?!\d))")
+_AROUND = " \t\"'“”‘’«»`*.…!?()[]·•–-"
 
 
 class EndpointError(EsmcError):
@@ -47,8 +51,7 @@ def parse_keywords(text: str) -> list[str]:
     Raises:
         InputError: there is no word in it, or more than MAX_KEYWORDS.
     """
-    parts = (part.strip(" \t\"'“”.-*·•0123456789)(") for part in re.split(r"[,;\n]", text))
-    words = list(dict.fromkeys(part for part in parts if part))
+    words = _words(text)
     if not words:
         raise InputError("There are no keywords.", 'Write some, such as "red, black, white".')
     if len(words) > MAX_KEYWORDS:
@@ -57,14 +60,16 @@ def parse_keywords(text: str) -> list[str]:
 
 
 def ask_keywords(criterion: str, *, endpoint: Endpoint, timeout_s: float = 30.0) -> list[str]:
-    """Ask the endpoint for likely answers; only the criterion leaves the machine.
+    """Ask the endpoint for likely answers; of the user's data only the criterion is sent.
 
     Raises:
         EndpointError: what went wrong, without the key.
     """
     import openai
 
+    _check(endpoint)
     question = QUESTION.format(criterion=criterion, n=12)
+    place = endpoint.base_url or "The endpoint"
     try:
         with openai.OpenAI(
             base_url=endpoint.base_url or None,
@@ -75,20 +80,45 @@ def ask_keywords(criterion: str, *, endpoint: Endpoint, timeout_s: float = 30.0)
             reply = client.chat.completions.create(
                 model=endpoint.model, messages=[{"role": "user", "content": question}]
             )
+        words = _words(reply.choices[0].message.content or "")
     except openai.APIStatusError as error:
         raise EndpointError(
-            f"{endpoint.base_url or 'The endpoint'} refused with status {error.status_code}.",
+            f"{place} refused with status {error.status_code}.",
             "Check the model's name and the key.",
         ) from None
     except openai.APIError as error:
         raise EndpointError(
-            f"{endpoint.base_url or 'The endpoint'} cannot be reached ({type(error).__name__}).",
+            f"{place} cannot be reached ({type(error).__name__}).",
             "Check the address, or type keywords yourself.",
         ) from None
-    try:
-        text = reply.choices[0].message.content or ""
-        return parse_keywords(text)[:MAX_KEYWORDS]
-    except (InputError, IndexError, AttributeError, TypeError):
+    except (ValueError, IndexError, AttributeError, TypeError):  # of what is no JSON of theirs
+        words = []
+    if not words:
         raise EndpointError(
             "The endpoint's answer holds no list of words.", "Type keywords yourself."
-        ) from None
+        )
+    return words[:MAX_KEYWORDS]
+
+
+def _words(text: str) -> list[str]:
+    parts = (_LIST_MARK.sub("", part).strip(_AROUND) for part in _BETWEEN.split(text))
+    return list(dict.fromkeys(" ".join(part.split()) for part in parts if part))
+
+
+def _check(endpoint: Endpoint) -> None:
+    """Raise EndpointError for what the HTTP library stumbles over in words of its own."""
+    if endpoint.base_url:
+        try:
+            parts = urlsplit(endpoint.base_url)
+            is_address = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:
+            is_address = False
+        if not is_address or not endpoint.base_url.isprintable() or " " in endpoint.base_url:
+            raise EndpointError(
+                f"{endpoint.base_url} is no address.",
+                "Write it as http://localhost:11434/v1.",
+            )
+    if not (endpoint.api_key.isascii() and endpoint.api_key.isprintable()):
+        raise EndpointError(
+            "The key has characters that no key has.", "Copy the key again, without line breaks."
+        )
