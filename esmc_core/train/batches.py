@@ -57,11 +57,13 @@ class HeadTargets:
 
     Args:
         row, attribute: (n_labels,) the picture and attribute of each label.
+        importance: (n_labels,) weight in the loss.
         ids, weights: (n_labels, N_WORDS) as in `Reads`.
     """
 
     row: Tensor
     attribute: Tensor
+    importance: Tensor
     ids: Tensor
     weights: Tensor
 
@@ -125,7 +127,10 @@ class Packer:
         ids, weights = tabulate([self.targets(questions.soften(word)) for _, _, word in known])
         rows = torch.tensor([r for r, _, _ in known], dtype=torch.long)
         attributes = [ATTRIBUTE_INDEX[name] for _, name, _ in known]
-        return HeadTargets(rows, torch.tensor(attributes, dtype=torch.long), ids, weights)
+        importance = torch.tensor([questions.SHARES.get(name, 1.0) for _, name, _ in known])
+        return HeadTargets(
+            rows, torch.tensor(attributes, dtype=torch.long), importance, ids, weights
+        )
 
 
 def tabulate(targets: list[Target]) -> tuple[Tensor, Tensor]:

@@ -46,7 +46,7 @@ class Settings:
     hold: float = 0.4
     weight_decay: float = 0.05
     ema: float = 0.998
-    head_weight: float = 0.6
+    head_weight: float = 1.5
     n_questions: int = 3
     seed: int = 0
     device: str = "cpu"
@@ -137,7 +137,9 @@ class Run:
         words = of_attribute[known.row.to(self.device), known.attribute.to(self.device)]
         ids = self.answer_index[known.ids].to(self.device)
         weights = known.weights.to(self.device)
-        return soft_cross_entropy(words, ids, weights).sum() / max(len(ids), 1)
+        importance = known.importance.to(self.device)
+        losses = soft_cross_entropy(words, ids, weights)
+        return (losses * importance).sum() / importance.sum().clamp(min=1)
 
     @torch.no_grad()
     def _update_average(self) -> None:

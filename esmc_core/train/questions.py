@@ -68,6 +68,11 @@ ATTRIBUTES: dict[str, list[str]] = {
     "usage": ["usage", "use", "occasion", "purpose"],
     "age": ["age", "age group"],
 }
+# How often an attribute is asked for and how much it weighs, the others 1: what needs the form of
+# things is learned slowly and is drowned by the easy attributes otherwise.
+SHARES: dict[str, float] = dict.fromkeys(
+    words("type kind species animal scene weather material suit rank shape"), 2.0
+) | {"color": 2.0, "age": 0.4, "gender": 0.4, "usage": 0.4, "category": 0.5, "supertype": 0.7}
 # Attributes that no training picture answers: the model must not pretend.
 UNSEEN = words(
     "manufacturer brand maker make owner price mood name emotion glasses expression weight "
@@ -191,8 +196,8 @@ def phrase(attribute: str, nouns: list[str], rng: random.Random) -> str:
 
 
 def ask_known(labels: dict[str, str], nouns: list[str], rng: random.Random) -> Question:
-    """Ask for one of the picture's labels, colours twice as often as the others."""
-    weights = [2.0 if name == "color" else 1.0 for name in labels]
+    """Ask for one of the picture's labels, in the proportion of SHARES."""
+    weights = [SHARES.get(name, 1.0) for name in labels]
     attribute = rng.choices(list(labels), weights)[0]
     return Question(phrase(attribute, nouns, rng), attribute, soften(labels[attribute]))
 
