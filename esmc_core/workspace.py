@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from esmc_core.cluster.clustering import Clustering, ClusterSettings
     from esmc_core.models.model import Lens, VisionLanguageModel
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -108,9 +111,8 @@ class Workspace:
         return sorted(summaries, key=lambda summary: summary.used, reverse=True)
 
     def delete_pass(self, collection: str, key: str) -> None:
-        """Delete a pass."""
-        store = self.open_pass(collection, key)
-        shutil.rmtree(store.folder)
+        """Delete a pass, also a damaged one; raise StoreError if it is missing."""
+        _delete(_child(self.passes_folder(collection), key))
 
     def cluster(
         self,
@@ -124,6 +126,8 @@ class Workspace:
         should_stop: Callable[[], bool] | None = None,
     ) -> Clustering:
         """Cluster the pass's images by one cell, or reopen that clustering; it is saved.
+
+        A saved one that is damaged is made anew, without the names that the user gave.
 
         Args:
             hidden: (n_images, d_model) for settings.representation "hidden".
@@ -140,7 +144,10 @@ class Workspace:
         source = Source(store.key, layer, position)
         folder = self._clusterings(store) / clustering_key(settings, source)
         if folder.exists():
-            return self.open_clustering(store, folder.name)
+            try:
+                return self.open_clustering(store, folder.name)
+            except StoreError as error:
+                logger.warning("%s It is made anew.", error.message)
         options: dict[str, Any] = {
             "settings": settings,
             "source": source,
@@ -149,7 +156,8 @@ class Workspace:
         }
         cell = store.cell(layer, position)
         if settings.representation == "hidden":
-            assert hidden is not None
+            if hidden is None:
+                raise InputError("The hidden states are needed.", "Run the hidden pass first.")
             found = pipeline.cluster_hidden_states(hidden, cell, store.token_texts, **options)
         else:
             found = pipeline.cluster_distributions(cell, store.token_texts, **options)
@@ -200,9 +208,8 @@ class Workspace:
         return [clustering for _, clustering in sorted(found, key=lambda pair: -pair[0])]
 
     def delete_clustering(self, store: LensStore, key: str) -> None:
-        """Delete a clustering."""
-        self.open_clustering(store, key)
-        shutil.rmtree(self._clusterings(store) / key)
+        """Delete a clustering, also a damaged one; raise StoreError if it is missing."""
+        _delete(_child(self._clusterings(store), key))
 
     def _clusterings(self, store: LensStore) -> Path:
         return store.folder / "clusterings"
@@ -219,11 +226,12 @@ class Workspace:
         )
 
     def find_layout(self, store: LensStore, clustering: Clustering) -> np.ndarray | None:
-        """(n_images, 2) positions in the map, if it has been laid out before."""
-        import numpy as np
-
-        path = self._layout(store, clustering)
-        return np.load(path, allow_pickle=False) if path.exists() else None
+        """(n_images, 2) positions in the map, if it has been laid out before and can be read."""
+        try:
+            points = _load_array(self._layout(store, clustering))
+        except StoreError:
+            return None
+        return points if points.shape == (store.spec.n_images, 2) else None
 
     def lay_out(
         self, store: LensStore, clustering: Clustering, project: Callable[[Any], np.ndarray]
@@ -235,6 +243,9 @@ class Workspace:
 
         Returns:
             (n_images, 2) float32, UMAP.
+
+        Raises:
+            StoreError: the hidden states that were clustered are gone.
         """
         import numpy as np
 
@@ -243,7 +254,7 @@ class Workspace:
         source, settings = clustering.source, clustering.settings
         if settings.representation == "hidden":
             path = hidden_path(store, source.layer, source.position)
-            rows: Any = np.load(path, allow_pickle=False).astype(np.float32)
+            rows: Any = _load_array(path).astype(np.float32)
         else:
             cell = store.cell(source.layer, source.position)
             rows = vocabulary_rows(cell, store.token_texts, settings=settings)
@@ -288,3 +299,19 @@ def _child(folder: Path, key: str) -> Path:
     if not key.isalnum():
         raise StoreError(f"“{key}” is no key.", "Choose from the library.")
     return folder / key
+
+
+def _delete(folder: Path) -> None:
+    if not folder.is_dir():
+        raise StoreError(f"There is no {folder}.", "Choose one from the library.")
+    shutil.rmtree(folder)
+
+
+def _load_array(path: Path) -> np.ndarray:
+    """Read a .npy file; raise StoreError if it is missing or damaged."""
+    import numpy as np
+
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, EOFError, ValueError) as error:
+        raise StoreError(f"{path} cannot be read ({error}).", "Cluster again.") from error
