@@ -55,7 +55,7 @@ def summary(found: Clustering) -> str:
 
 
 def _card(collection: Collection, store: LensStore, found: Clustering, cluster: int) -> None:
-    name, colour = found.names[cluster], found.colours[cluster]
+    name = found.names[cluster]
     members = found.members(cluster)
     is_shown = selection.cluster(found) == cluster
     with st.container(border=True, key=f"card-{cluster}", gap="xsmall"):
@@ -70,7 +70,7 @@ def _card(collection: Collection, store: LensStore, found: Clustering, cluster: 
                 args=(found, cluster),
             )
             with st.popover("Rename", key=f"rename-{cluster}"):
-                _rename_form(store, found, cluster, colour)
+                _rename_form(store, found, cluster)
 
 
 def _card_html(collection: Collection, found: Clustering, cluster: int, members: np.ndarray) -> str:
@@ -90,15 +90,15 @@ def _card_html(collection: Collection, found: Clustering, cluster: int, members:
     )
 
 
-def _rename_form(store: LensStore, found: Clustering, cluster: int, colour: str) -> None:
-    key = f"name-{found.key}-{cluster}"
+def _rename_form(store: LensStore, found: Clustering, cluster: int) -> None:
+    name = found.names[cluster]
+    # A value put into the session's state would not reach a box in a closed popover.
+    key = f"name-{found.key}-{cluster}-{name}"
 
     def rename(name: str) -> None:
         workspace().rename_cluster(store, found.key, cluster, name)
-        st.session_state[key] = name or found.automatic_names[cluster]
 
-    st.session_state.setdefault(key, found.names[cluster])
-    st.text_input("Name", key=key, max_chars=80)
+    st.text_input("Name", name, key=key, max_chars=80)
     with st.container(horizontal=True):
         st.button(
             "Save",
