@@ -1,0 +1,24 @@
+"""Streamlit's command line with passes that take their time: `python -m tests.browser.slow_app`."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from streamlit.web import cli
+
+from esmc_core.lens_store import LensStore
+
+BATCH_S = 0.5
+_write = LensStore.write
+
+
+def write_slowly(store: LensStore, *batch: Any) -> None:
+    """Store a batch as a slow disk does."""
+    time.sleep(BATCH_S)
+    _write(store, *batch)
+
+
+if __name__ == "__main__":
+    LensStore.write = write_slowly  # type: ignore[method-assign]
+    cli.main()
