@@ -7,8 +7,7 @@ from pathlib import Path
 
 from esmc_core.__main__ import main
 from esmc_core.workspace import Workspace
-
-CRITERION = "the color of the car is"
+from tests.conftest import CRITERION
 
 
 def messages(stderr: str) -> list[str]:

@@ -12,6 +12,8 @@ from PIL import Image
 
 COLOURS = {"red": (215, 40, 35), "blue": (35, 50, 200), "white": (240, 240, 238)}
 N_PHOTOS = 40
+CRITERION = "the color of the car is"
+CELL = {"layer": 2, "position": 3}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -64,3 +66,56 @@ def mixed_photos(colour_photos, tmp_path_factory) -> Path:
     shutil.copy(folder / "blue-01.png", folder / "a blue, again.png")
     (folder / "notes.jpg").write_text("not a picture")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_llava):
+    """The tiny LLaVA, loaded."""
+    from esmc_core.models.loading import load_model
+
+    return load_model(str(tiny_llava), device="cpu")
+
+
+@pytest.fixture(scope="session")
+def filled_home(tiny_model, mixed_photos, tmp_path_factory) -> Path:
+    """A home with one collection and one finished pass over it."""
+    from esmc_core.extract import run_pass
+    from esmc_core.workspace import Workspace
+
+    home = tmp_path_factory.mktemp("filled") / "home"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ESMC_HOME", str(home))
+        workspace = Workspace()
+        collection = workspace.library.read_folder(mixed_photos)
+        store = workspace.create_pass(collection, tiny_model, CRITERION)
+        run_pass(tiny_model, store, workspace.image_opener(collection))
+    return home
+
+
+@pytest.fixture
+def workspace(filled_home, home):
+    """The filled home, copied for this test alone."""
+    from esmc_core.workspace import Workspace
+
+    shutil.copytree(filled_home, home)
+    return Workspace()
+
+
+@pytest.fixture
+def collection(workspace):
+    (summary,) = workspace.library.list()
+    return workspace.library.load(summary.key)
+
+
+@pytest.fixture
+def store(workspace, collection):
+    (summary,) = workspace.list_passes(collection.key)
+    return workspace.open_pass(collection.key, summary.key)
+
+
+@pytest.fixture
+def found(workspace, store):
+    """A saved clustering of the pass."""
+    from esmc_core.cluster.clustering import ClusterSettings
+
+    return workspace.cluster(store, ClusterSettings(n_clusters=3, epochs=20), **CELL)

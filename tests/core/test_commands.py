@@ -13,8 +13,8 @@ import pytest
 from esmc_core.models.loading import load_model
 from esmc_core.naming import top_token_texts
 from esmc_core.target import make_heatmap
-from tests.command_line import CRITERION, cluster, lens, messages, only_pass, rows_of
-from tests.conftest import N_PHOTOS
+from tests.command_line import cluster, lens, messages, only_pass, rows_of
+from tests.conftest import CRITERION, N_PHOTOS
 
 ROOT = Path(__file__).resolve().parents[2]
 COLUMNS = [

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from esmc_core.__main__ import main
-from tests.command_line import CRITERION, cluster, lens, messages, only_pass, refused
+from tests.command_line import cluster, lens, messages, only_pass, refused
+from tests.conftest import CRITERION
 
 
 def test_no_such_folder(home, tmp_path, capsys):

@@ -13,8 +13,8 @@ import numpy as np
 
 from esmc_core.__main__ import main
 from esmc_core.models.model import VisionLanguageModel
-from tests.command_line import CRITERION, only_pass
-from tests.conftest import N_PHOTOS
+from tests.command_line import only_pass
+from tests.conftest import CRITERION, N_PHOTOS
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLED_WHILE_WRITING = textwrap.dedent("""

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from esmc_core.target import make_heatmap
-from tests.command_line import CRITERION, lens, only_pass
-from tests.conftest import N_PHOTOS
+from tests.command_line import lens, only_pass
+from tests.conftest import CRITERION, N_PHOTOS
 
 
 def test_heatmap_as_json(colour_photos, tiny_llava, home, tmp_path):
