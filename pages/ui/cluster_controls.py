@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
 from esmc_core.cluster.clustering import Clustering, ClusterSettings
@@ -23,15 +25,17 @@ def choose_settings(
     Returns:
         The settings, and whether "Cluster" was pressed.
     """
-    defaults = shown.settings if shown else _remembered()
     suggested = n_answers(store, cell)
+    last: ClusterSettings | None = st.session_state.get(f"settings-{store.key}")
+    defaults = shown.settings if shown else last or replace(_remembered(), n_clusters=suggested)
     which = shown.key if shown else f"{store.key}-{cell}"
+    st.session_state[f"settings-{store.key}"] = defaults  # another cell begins with the same
     with st.container(horizontal=True, vertical_alignment="bottom"):
         n_clusters = st.number_input(
             "Clusters",
             min_value=1,
             max_value=max(1, store.spec.n_images),
-            value=min(shown.settings.n_clusters if shown else suggested, store.spec.n_images),
+            value=min(defaults.n_clusters, store.spec.n_images),
             key=f"n-clusters-{which}",
             width=150,
             persist_state="session",
@@ -43,7 +47,7 @@ def choose_settings(
         pressed = st.button("Cluster", type="primary", icon=":material/bubble_chart:")
     if pressed:
         preferences.put(clustering=chosen)
-    return ClusterSettings(n_clusters=int(n_clusters or suggested), **chosen), pressed
+    return replace(defaults, n_clusters=int(n_clusters or suggested), **chosen), pressed
 
 
 def _remembered() -> ClusterSettings:
