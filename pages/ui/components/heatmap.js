@@ -5,6 +5,7 @@ const AXIS = 40; // px for the layer numbers
 const NARROWEST = 14; // px; narrower columns would be hard to hit, so the grid scrolls instead
 const WIDEST = 140;
 const LINE = "#14171a";
+const NOISE = 1e-3; // of a unit; scores that differ by less get one colour
 const VIRIDIS = (
   "440154470e61481a6c482575472f7d443a834144873d4e8a39568c35608d31688e2d708e2a788e27818e23888e21918d" +
   "1f988b1fa08822a8842ab07f35b77943bf7154c56866cc5d7ad1518fd744a5db36bcdf27d2e21be9e51afde725"
@@ -222,7 +223,7 @@ class Heatmap {
     this.data.scores.forEach((row, layer) =>
       row.forEach((score, position) => {
         const { x, y, w, h } = this.box([layer, position]);
-        const share = high > low ? (score - low) / (high - low) : 0.5;
+        const share = high - low > NOISE ? (score - low) / (high - low) : 0;
         context.fillStyle = score === null ? this.theme.panel : viridis(share);
         context.fillRect(x, y, w - 1, h - 1);
       }),
@@ -236,7 +237,8 @@ class Heatmap {
         context.lineWidth = width;
         // Kept inside the canvas, whose border cells would otherwise lose half of the line.
         const [left, top] = [Math.max(x, outer / 2), Math.max(y, outer / 2)];
-        context.strokeRect(left, top, x + w - 1 - left, y + h - 1 - top);
+        const right = Math.min(x + w - 1, this.edge(this.columns) - outer / 2);
+        context.strokeRect(left, top, right - left, y + h - 1 - top);
       }
     };
     if (this.hover) frame(this.box(this.hover), 2.5, 1);
