@@ -51,15 +51,16 @@ def ask(collection: Collection) -> None:
         look = right.form_submit_button("Look", type="primary", width="stretch")
     earlier = preferences.get("criteria", [])
     suggestions = list(dict.fromkeys([*earlier[:5], *EXAMPLES]))[:8]
+    key = f"examples-{st.session_state.get('examples_round', 0)}"
     chosen = st.pills(
         "Earlier criteria and examples",
         suggestions,
         label_visibility="collapsed",
-        key=f"examples-{st.session_state.get('examples_round', 0)}",
+        key=key,
+        on_change=lambda: st.session_state.update(criterion=st.session_state[key]),
     )
     if chosen:
         st.session_state["examples_round"] = st.session_state.get("examples_round", 0) + 1
-        st.session_state["criterion_chosen"] = chosen
     if look or chosen:
         passes.start(collection, chosen or st.session_state["criterion"])
 

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from playwright.sync_api import Error as BrowserError
 
+from tests.browser import steps
 from tests.browser.chromium import FLAGS, find_or_install
 from tests.browser.server import Server, serving
 
@@ -86,6 +87,20 @@ def app(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with serving(tmp_path_factory.mktemp("app") / "home") as server:
         yield server
     assert_calm(server)
+
+
+@pytest.fixture(scope="package")
+def sorted_samples(app: Server, browser: Browser) -> str:
+    """Address of the page with the clusters of the pictures that come with the app."""
+    context = browser.new_context(viewport={"width": 1440, "height": 1000})
+    context.set_default_timeout(PATIENCE_MS)
+    page = context.new_page()
+    page.goto(app.address)
+    steps.start_anew(page)
+    steps.sort_samples(page)
+    address = page.url
+    context.close()
+    return address
 
 
 def assert_calm(server: Server) -> None:

@@ -11,6 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 
 PADDING = 26  # px around the points of the plot
 SEAM = 1  # px between two cells of the heatmap
+CRITERION = "the color of the object is"
 
 # Opaque runs of the canvas along its first row or column: what is drawn, cell by cell.
 _RUNS = """([canvas, down]) => {
@@ -34,6 +35,15 @@ Box = tuple[float, float, float, float]
 def button(page: Page, name: str) -> Locator:
     """The button of just that name."""
     return page.get_by_role("button", name=name, exact=True)
+
+
+def start_anew(page: Page) -> None:
+    """Leave the collection that is open, if there is one."""
+    samples, others = button(page, "Open the samples"), button(page, "Other pictures")
+    expect(samples.or_(others)).to_be_visible()
+    if others.is_visible():
+        others.click()
+        expect(samples).to_be_visible()
 
 
 def upload_folder(page: Page, folder: Path) -> None:
@@ -116,3 +126,15 @@ def drag(page: Page, corners: Sequence[tuple[float, float]]) -> None:
     for place in places[1:]:
         page.mouse.move(*place, steps=12)
     page.mouse.up()
+
+
+def sort_samples(page: Page) -> None:
+    """From the first page to the clusters of the pictures that come with the app."""
+    button(page, "Open the samples").click()
+    wait_for_collection(page)
+    button(page, "Type a criterion").click()
+    page.get_by_role("radio", name=CRITERION, exact=True).click()
+    wait_for_pass(page)
+    expect(page.get_by_role("textbox", name="Criterion for")).to_have_value(CRITERION)
+    button(page, "Cluster by this cell").click()
+    wait_for_map(page)

@@ -26,7 +26,6 @@ pytestmark = pytest.mark.browser
 
 SAMPLES = ROOT / "assets" / "samples"
 N_PHOTOS = 48
-CRITERION = "the color of the object is"
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +45,7 @@ def test_from_a_folder_to_named_clusters(
     app: Server, open_window: OpenWindow, photos: Path
 ) -> None:
     page = open_window(app.address)
+    steps.start_anew(page)
     see_what_was_read(page, photos)
     choose_cells(page, app)
     cluster(page)
@@ -77,7 +77,7 @@ def see_what_was_read(page: Page, photos: Path) -> None:
 def choose_cells(page: Page, app: Server) -> None:
     """Type the criterion; choose cells by mouse, by keyboard and by the boxes."""
     steps.button(page, "Type a criterion").click()
-    steps.type_criterion(page, CRITERION)
+    steps.type_criterion(page, steps.CRITERION)
     steps.wait_for_pass(page)
     expect(page.locator(".heatmap .title")).to_have_text("Information · 48 pictures")
     spec = opened_store(page, app).spec
@@ -105,7 +105,7 @@ def click_cell(page: Page, x: float, y: float) -> None:
 
 def expect_cell(page: Page, layer: int, position: int) -> None:
     """The outline, the boxes and the heading tell of the same cell."""
-    token = CRITERION.split()[position]
+    token = steps.CRITERION.split()[position]
     expect(page.locator(".heatmap .cells")).to_have_attribute(
         "data-selected", f"{layer},{position}"
     )
@@ -221,7 +221,7 @@ def check_table(page: Page, photos: Path, store: LensStore) -> None:
     for row in rows:
         number = int(row["cluster"]) - 1
         assert (row["name"], row["colour"]) == (names[number], colours[number])
-        assert row["criterion"] == CRITERION
+        assert row["criterion"] == steps.CRITERION
         assert 0 <= float(row["confidence"]) <= 1
         assert float(row["distance"]) >= 0
         assert row["top_tokens"]
