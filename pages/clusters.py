@@ -32,11 +32,11 @@ def main() -> None:
     with st.expander(f"Target cell: layer {cell[0]}, at “{token}”", icon=":material/grid_on:"):
         st.caption("Click another cell and the pictures are clustered by it.")
         draw(store, scores, cell)
-    found = clustering_jobs.shown(store)
-    settings, pressed = choose_settings(store, cell, found)
     if not store.is_complete:
         wait_for_pass(store)
         return
+    found = clustering_jobs.shown(store)
+    settings, pressed = choose_settings(store, cell, found)
     if pressed or (found is None and not clustering_jobs.is_asked(store, cell, settings)):
         clustering_jobs.start(collection, store, cell, settings)
     job = clustering_jobs.asked()
