@@ -8,6 +8,7 @@ from typing import Any
 from streamlit.web import cli
 
 from esmc_core.lens_store import LensStore
+from esmc_core.projection_worker import ProjectionWorker
 
 BATCH_S = 0.5
 _write = LensStore.write
@@ -21,4 +22,6 @@ def write_slowly(store: LensStore, *batch: Any) -> None:
 
 if __name__ == "__main__":
     LensStore.write = write_slowly  # type: ignore[method-assign]
+    # Nobody asks this app for a map.
+    ProjectionWorker.warm_up = lambda self: None  # type: ignore[method-assign]
     cli.main()

@@ -1,0 +1,109 @@
+"""Every page in light and dark, on a desk and on a small screen: it fits, and it can be read."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser import steps
+from tests.browser.conftest import OpenWindow
+from tests.browser.server import Server
+
+pytestmark = pytest.mark.browser
+
+PAPER = {"light": "rgb(251, 250, 247)", "dark": "rgb(20, 23, 26)"}
+AA, AA_LARGE = 4.5, 3.0
+
+# How far the page, or anything in it that scrolls as a whole, is wider than the window.
+OVERFLOW = """() => {
+  const nodes = [document.documentElement, ...document.querySelectorAll(
+    "[data-testid=stApp], [data-testid=stMain], [data-testid=stMainBlockContainer]")];
+  return Math.max(...nodes.map((node) => node.scrollWidth - node.clientWidth));
+}"""
+# Texts whose contrast to what lies behind them is too low: [text, ratio].
+FAINT = """([least, leastLarge]) => {
+  const parse = (colour) => {
+    const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data;
+    return [r, g, b, a / 255];
+  };
+  const over = (top, share, below) => below.map((value, i) => top[i] * share + value * (1 - share));
+  const up = (node) => node.parentElement || node.getRootNode().host || null;
+  const behind = (node) => {
+    const layers = [];
+    for (let at = node; at; at = up(at)) layers.push(parse(getComputedStyle(at).backgroundColor));
+    return layers.reverse().reduce((below, top) => over(top, top[3], below), [255, 255, 255]);
+  };
+  const light = (rgb) => {
+    const [r, g, b] = rgb.map((value) => {
+      const part = value / 255;
+      return part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const found = [];
+  const look = (root) => {
+    for (const node of root.querySelectorAll("*")) {
+      if (node.shadowRoot) look(node.shadowRoot);
+      const text = [...node.childNodes].filter((child) => child.nodeType === 3)
+        .map((child) => child.textContent.trim()).join(" ").trim();
+      if (!text || ["STYLE", "SCRIPT"].includes(node.tagName)) continue;
+      if (node.closest("[disabled], [aria-disabled=true], [aria-hidden=true]")) continue;
+      if (!node.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
+      const box = node.getBoundingClientRect();
+      if (box.width < 2 || box.height < 2) continue;
+      let opacity = 1;
+      for (let at = node; at; at = up(at)) opacity *= Number(getComputedStyle(at).opacity);
+      if (opacity < 0.2) continue; // shown only under the pointer
+      const style = getComputedStyle(node);
+      const below = behind(node);
+      const colour = parse(style.color);
+      const [a, b] = [light(over(colour, colour[3] * opacity, below)), light(below)];
+      const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+      const size = parseFloat(style.fontSize);
+      const large = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 600);
+      if (ratio < (large ? leastLarge : least)) found.push([text.slice(0, 60), ratio.toFixed(2)]);
+    }
+  };
+  look(document);
+  return found;
+}"""
+
+
+@pytest.mark.parametrize("width", [1440, 800])
+@pytest.mark.parametrize("scheme", PAPER)
+def test_pages_fit_and_can_be_read(
+    app: Server, sorted_samples: str, open_window: OpenWindow, scheme: str, width: int
+) -> None:
+    page = open_window(
+        sorted_samples, color_scheme=scheme, viewport={"width": width, "height": 900}
+    )
+    look(page, scheme, page.locator(".scatter .plot"), page.locator(".esmc-card").first)
+    expect(page.locator(".legend button").first).to_be_visible()
+    expect(page.get_by_role("button", name="Download CSV")).to_be_visible()
+    turn_to(page, "Images")
+    look(page, scheme, page.locator(".gallery img").first, steps.button(page, "Type a criterion"))
+    turn_to(page, "Criterion")
+    box = page.get_by_role("textbox", name="Criterion for")
+    look(page, scheme, box, page.locator(".heatmap .cells"), page.locator(".gallery.strip"))
+    turn_to(page, "Library")
+    look(page, scheme, page.get_by_role("heading", name="Sample objects"))
+    turn_to(page, "Settings")
+    look(page, scheme, page.get_by_text("Bundled model"), page.get_by_text("Storage"))
+
+
+def turn_to(page: Page, name: str) -> None:
+    page.get_by_role("link", name=name).click()
+
+
+def look(page: Page, scheme: str, *signs: Locator) -> None:
+    """The page has come up wholly, fits the window, and has its theme's colours."""
+    for sign in signs:
+        expect(sign).to_be_visible()
+    expect(page.locator("[data-stale=true]")).to_have_count(0)
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
+    assert page.evaluate(OVERFLOW) <= 0
+    expect(page.get_by_test_id("stApp")).to_have_css("background-color", PAPER[scheme])
+    assert page.evaluate(FAINT, [AA, AA_LARGE]) == []
