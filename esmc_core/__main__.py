@@ -85,8 +85,8 @@ def _positive(text: str) -> int:
 
 def _seed(text: str) -> int:
     number = int(text)
-    if not 0 <= number < 2**32:
-        raise argparse.ArgumentTypeError(f"{number} is not from 0 to {2**32 - 1}")
+    if not 0 <= number < 2**31:  # as in the app, which opens what the command made
+        raise argparse.ArgumentTypeError(f"{number} is not from 0 to {2**31 - 1}")
     return number
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -91,12 +91,8 @@ class Workspace:
     def list_passes(self, collection: str) -> list[PassSummary]:
         """The passes over a collection, last used first; damaged ones are left out."""
         summaries = []
-        for folder in self.passes_folder(collection).glob("*"):
-            try:
-                store = LensStore.open(folder)
-            except StoreError:
-                continue
-            used = datetime.fromtimestamp((folder / "done.u8").stat().st_mtime, UTC)
+        for store in self._passes(collection):
+            used = datetime.fromtimestamp((store.folder / "done.u8").stat().st_mtime, UTC)
             spec = store.spec
             summaries.append(
                 PassSummary(
@@ -109,6 +105,21 @@ class Workspace:
                 )
             )
         return sorted(summaries, key=lambda summary: summary.used, reverse=True)
+
+    def damaged_passes(self, collection: str) -> list[str]:
+        """Keys of the passes that cannot be read; they can only be deleted."""
+        sound = {store.folder.name for store in self._passes(collection)}
+        folders = (path for path in self.passes_folder(collection).glob("*") if path.is_dir())
+        return sorted(path.name for path in folders if path.name not in sound)
+
+    def _passes(self, collection: str) -> Iterator[LensStore]:
+        for folder in self.passes_folder(collection).glob("*"):
+            try:
+                store = LensStore.open(folder)
+            except StoreError:
+                continue
+            if store.key == folder.name:  # else its record has been changed
+                yield store
 
     def delete_pass(self, collection: str, key: str) -> None:
         """Delete a pass, also a damaged one; raise StoreError if it is missing."""

@@ -97,7 +97,7 @@ def workspace(filled_home, home):
     """The filled home, copied for this test alone."""
     from esmc_core.workspace import Workspace
 
-    shutil.copytree(filled_home, home)
+    shutil.copytree(filled_home, home, dirs_exist_ok=True)
     return Workspace()
 
 

@@ -166,7 +166,7 @@ def test_every_trouble_is_one_line(error, told, home, tmp_path, capsys, monkeypa
         ["--clusters", "3", "--alpha", "0"],
         ["--clusters", "3", "--alpha", "nan"],
         ["--clusters", "3", "--seed", "-1"],
-        ["--clusters", "3", "--seed", str(2**32)],
+        ["--clusters", "3", "--seed", str(2**31)],
         ["--clusters", "3", "--device", "tpu"],
         ["--clusters", "3", "--representation", "pixels"],
         ["--clusters", "3", "--layer", "top"],

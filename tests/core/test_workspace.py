@@ -93,9 +93,18 @@ def test_a_damaged_pass_is_left_out_named_and_can_be_deleted(
         workspace.open_pass(collection.key, store.key)
     with pytest.raises(StoreError):
         workspace.create_pass(collection, tiny_model, CRITERION)
+    assert workspace.damaged_passes(collection.key) == [store.key]
     workspace.delete_pass(collection.key, store.key)
     assert not store.folder.exists()
     assert workspace.create_pass(collection, tiny_model, CRITERION).n_done == 0
+
+
+def test_a_record_that_was_changed_is_damaged(workspace, collection, store):
+    """It was listed under a key that could not be opened."""
+    path = store.folder / "pass.json"
+    path.write_text(path.read_text().replace("the color", "the shape"))
+    assert workspace.list_passes(collection.key) == []
+    assert workspace.damaged_passes(collection.key) == [store.key]
 
 
 @pytest.mark.parametrize("name", ["done.u8", "tokens.i32", "probabilities.f16"])
@@ -113,6 +122,7 @@ def test_stray_files_among_the_records_are_no_passes(workspace, collection, stor
     (passes / "notes.txt").write_text("mine")
     (passes / "empty").mkdir()
     assert [summary.key for summary in workspace.list_passes(collection.key)] == [store.key]
+    assert workspace.damaged_passes(collection.key) == ["empty"]
 
 
 def test_cells_at_the_edges(workspace, store):
