@@ -48,8 +48,18 @@ def _ways_in() -> None:
 
 
 def open_samples() -> None:
-    """Read the pictures that come with the app."""
-    _start(lambda job: _read_folder(SAMPLES, job, name="Sample objects"), "Opening the samples")
+    """Read the pictures that come with the app, and not what tells of them."""
+    pictures = [(path.name, path.read_bytes()) for path in sorted(SAMPLES.glob("*.jpg"))]
+    _start(
+        lambda job: workspace().library.read_uploads(
+            pictures,
+            name="Sample objects",
+            source=str(SAMPLES),
+            progress=job.progress,
+            should_stop=job.should_stop,
+        ),
+        "Opening the samples",
+    )
 
 
 def _uploader(label: str, kind: Any) -> None:
@@ -82,9 +92,9 @@ def _path_form() -> None:
             st.rerun()
 
 
-def _read_folder(folder: Path, job: Job, *, name: str | None = None) -> Collection:
+def _read_folder(folder: Path, job: Job) -> Collection:
     return workspace().library.read_folder(
-        folder, name=name, progress=job.progress, should_stop=job.should_stop
+        folder, progress=job.progress, should_stop=job.should_stop
     )
 
 
