@@ -181,11 +181,11 @@ READERS: dict[str, Callable[[Row], tuple[Labels, list[str]]]] = {
 }
 # How often each source is drawn; the rest by its size.
 WEIGHTS = {
-    "car_colours": 0.17,
-    "car_body_colours": 0.03,
+    "car_colours": 0.24,
+    "car_body_colours": 0.04,
     "fashion": 0.13,
     "fashion_cut_outs": 0.12,
-    "car_colours_cut_outs": 0.07,
+    "car_colours_cut_outs": 0.12,
     "clothing": 0.07,
     "cards": 0.09,
     "cifar10_train": 0.08,
