@@ -17,6 +17,7 @@ from pages.ui.navigation import switch
 from pages.ui.picture_dialog import show_picture
 from pages.ui.progress import show_job
 from pages.ui.score_choice import choose_score
+from pages.ui.wording import counted
 
 N_SAMPLES = 16
 MIN_TO_WARN = 10
@@ -78,7 +79,7 @@ def draw(store: LensStore, found: Heatmap, cell: Cell) -> None:
         suggested=found.suggested,
         cell_tokens=cell_words(store),
         unit=found.unit,
-        title=f"{found.score.capitalize()} · {found.n_images:,} pictures",
+        title=f"{found.score.capitalize()} · {counted(found.n_images, 'picture')}",
         content_span=(0, store.spec.n_criterion),
         key="heatmap",
         on_pick=choose_cell,

@@ -35,7 +35,7 @@ ul.esmc-bars > li { display: grid; grid-template-columns: 5rem 1fr 2.25rem; gap:
 .st-key-intake [data-testid="stFileUploaderDropzone"] { min-height: 12rem;
   display: flex; flex-direction: column; align-items: center; justify-content: center; gap: .5rem;
   border: 2px dashed color-mix(in srgb, currentColor 25%, transparent); }
-.st-key-intake [data-testid="stFileUploaderDropzone"] > * { margin: 0; }
+.st-key-intake [data-testid="stFileUploaderDropzone"] > * { margin: 0; flex: none; }
 .esmc-card { container-type: inline-size; }
 @container (max-width: 400px) { .esmc-card-body { grid-template-columns: 1fr; gap: .6rem; } }
 </style>
