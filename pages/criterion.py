@@ -12,10 +12,9 @@ from pages.ui.wording import counted
 EXAMPLES = [
     "the color of the car is",
     "the color of the object is",
-    "the shape of the object is",
-    "the type of the product is",
+    "the background color is",
     "the color of the flower is",
-    "the animal in the picture is",
+    "the type of the product is",
 ]
 
 

@@ -14,7 +14,8 @@ README = """# Sample pictures
 
 {n} still lifes of one toy on a paper backdrop: {n_colours} colours, {n_shapes} shapes,
 {n_backgrounds} backgrounds, mixed evenly and in no order. They can be clustered by "the color of
-the object is", "the shape of the object is" or "the background color is". `labels.csv` holds the
+the object is" and "the background color is", and by a larger model by "the shape of the object
+is". `labels.csv` holds the
 truth, for measuring only.
 
 They show nothing real: `esmc_core/train/scenes.py` draws and lights them. To make them again, to
