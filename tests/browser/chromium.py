@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -15,6 +16,7 @@ INSTALLERS = (
     ["apt-get", "update"],
     ["apt-get", "install", "--yes", "--no-install-recommends", "chromium"],
 )
+INSTALL_S = 900
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -31,19 +33,23 @@ def find_or_install() -> str | None:
     for command in INSTALLERS:
         if found or not shutil.which(command[0]):
             break
-        subprocess.run(command, check=False, timeout=900, capture_output=True)
+        with suppress(subprocess.TimeoutExpired):
+            subprocess.run(command, check=False, timeout=INSTALL_S, capture_output=True)
         found = find()
     return found
 
 
 def find() -> str | None:
     """Path of an installed Chromium; `ESMC_CHROMIUM` names one by hand."""
-    candidates = [os.environ.get("ESMC_CHROMIUM"), *map(shutil.which, NAMES), MAC, _playwrights()]
-    return next((path for path in candidates if path and Path(path).exists()), None)
+    candidates = [os.environ.get("ESMC_CHROMIUM"), *map(shutil.which, NAMES), MAC]
+    found = next((path for path in candidates if path and Path(path).exists()), None)
+    return found or _playwrights()
 
 
 def _playwrights() -> str | None:
+    """The one that Playwright has installed; asked for last, as it starts a driver."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        return playwright.chromium.executable_path
+        path = playwright.chromium.executable_path
+    return path if Path(path).exists() else None

@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from urllib.error import URLError
 from urllib.request import urlopen
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,7 +58,11 @@ class Server:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self._wait()
+        try:
+            wait_for(f"{self.address}_stcore/health", self._process)
+        except TimeoutError:
+            self.stop()
+            raise RuntimeError(f"The app did not start:\n{self.said()[-4000:]}") from None
 
     def kill(self) -> None:
         """End it as a power cut does, in the middle of whatever it is at."""
@@ -79,19 +82,6 @@ class Server:
         """All that it has written so far."""
         return self.log.read_text(errors="replace")
 
-    def _wait(self) -> None:
-        assert self._process is not None
-        end = time.monotonic() + START_S
-        while True:
-            try:
-                with urlopen(f"{self.address}_stcore/health", timeout=5):
-                    return
-            except (URLError, OSError):
-                if self._process.poll() is not None or time.monotonic() > end:
-                    self.stop()
-                    raise RuntimeError(f"The app did not start:\n{self.said()[-4000:]}") from None
-                time.sleep(0.1)
-
 
 @contextmanager
 def serving(home: Path, *, image_roots: Path | None = None, slow: bool = False) -> Iterator[Server]:
@@ -102,6 +92,19 @@ def serving(home: Path, *, image_roots: Path | None = None, slow: bool = False) 
         yield server
     finally:
         server.stop()
+
+
+def wait_for(url: str, process: subprocess.Popen) -> None:
+    """Wait until the address answers; raise TimeoutError if it does not, or the process ends."""
+    end = time.monotonic() + START_S
+    while True:
+        try:
+            with urlopen(url, timeout=5):
+                return
+        except OSError:
+            if process.poll() is not None or time.monotonic() > end:
+                raise TimeoutError(f"Nobody answers at {url}.") from None
+            time.sleep(0.1)
 
 
 def free_port() -> int:

@@ -4,46 +4,29 @@ from __future__ import annotations
 
 import ast
 import os
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from pages.ui.components.heatmap import _index_tokens
 from pages.ui.components.scatter import _pack, _unpack
-from tests.browser.chromium import FLAGS, find
+from tests.browser.conftest import OpenWindow
 from tests.browser.demo_components import NAMES, make_points
+from tests.browser.server import ROOT, free_port, wait_for
+from tests.browser.steps import cell_box, drag, places_on_screen
 
 pytestmark = pytest.mark.browser
 
 DEMO = Path(__file__).with_name("demo_components.py")
-ROOT = DEMO.parents[2]
-PADDING = 26  # px around the points of the plot
+PATIENCE_S = 60
 
-# Opaque runs of the canvas along its first row or column: what is drawn, cell by cell.
-RUNS = """([canvas, down]) => {
-  const ratio = canvas.width / canvas.clientWidth;
-  const at = Math.round(6 * ratio);
-  const pixels = canvas.getContext("2d").getImageData(
-    down ? at : 0, down ? 0 : at, down ? 1 : canvas.width, down ? canvas.height : 1).data;
-  const runs = [];
-  for (let i = 0; i < pixels.length / 4; i += 1) {
-    const filled = pixels[4 * i + 3] > 0;
-    const open = runs.length > 0 && runs.at(-1).length === 1;
-    if (filled && !open) runs.push([i / ratio]);
-    if (!filled && open) runs.at(-1).push(i / ratio);
-  }
-  return runs;
-}"""
 # Mean lightness (0–255) of what is drawn on a canvas.
 LIGHTNESS = """(canvas) => {
   const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
@@ -67,43 +50,17 @@ def test_top_tokens_are_sent_once_a_word() -> None:
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(DEMO), str(port)]
     server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     url = f"http://localhost:{port}/"
     try:
-        _wait_for(f"{url}thumbnails/1.webp", timeout_s=60)
+        wait_for(f"{url}thumbnails/1.webp", server)
         yield url
     finally:
         server.terminate()
         server.wait(20)
-
-
-def _wait_for(url: str, *, timeout_s: float) -> None:
-    end = time.monotonic() + timeout_s
-    while True:
-        try:
-            with urlopen(url):
-                return
-        except URLError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.2)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = find()
-    if path is None:
-        report = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        report("No Chromium was found: the components were not tested.")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 class Demo:
@@ -112,9 +69,7 @@ class Demo:
     def __init__(self, page: Page, address: str) -> None:
         self.page, self.address = page, address
         self.requests: list[str] = []
-        self.errors: list[str] = []
         page.on("request", lambda request: self.requests.append(request.url))
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
 
     def open(self, query: str) -> None:
         self.page.goto(self.address + query)
@@ -130,7 +85,7 @@ class Demo:
         return [ast.literal_eval(entry) for entry in ast.literal_eval(self.said("log"))]
 
     def expect_log(self, *events: Any) -> None:
-        end = time.monotonic() + 10
+        end = time.monotonic() + PATIENCE_S
         while self.log != list(events):
             assert time.monotonic() < end, f"{self.log} instead of {list(events)}"
             self.page.wait_for_timeout(50)
@@ -143,35 +98,18 @@ class Demo:
 
 
 @pytest.fixture
-def demo(browser: Browser, address: str) -> Iterator[Demo]:
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    opened = Demo(page, address)
-    yield opened
-    outside = [url for url in opened.requests if not url.startswith((address, "blob:", "data:"))]
-    page.close()
-    assert opened.errors == []
-    assert outside == [], "a component has asked another host"
+def demo(open_window: OpenWindow, address: str) -> Demo:
+    return Demo(open_window("about:blank", viewport={"width": 1280, "height": 900}), address)
 
 
 # --- heatmap --------------------------------------------------------------------------------------
-
-
-def _cell_box(
-    demo: Demo, layer: int, position: int, rows: int
-) -> tuple[float, float, float, float]:
-    """Left, right, top and bottom of a cell on its canvas, seams included, as drawn."""
-    canvas = demo.page.locator(".cells").element_handle()
-    across = demo.page.evaluate(RUNS, [canvas, False])
-    down = demo.page.evaluate(RUNS, [canvas, True])[:rows]
-    (left, right), (top, bottom) = across[position], down[rows - 1 - layer]
-    return left, right + 1, top, bottom + 1
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(6, 12), (33, 12), (33, 60)])
 def test_click_anywhere_in_a_cell_selects_it(demo: Demo, rows: int, columns: int) -> None:
     demo.open(f"?view=heatmap&rows={rows}&columns={columns}")
     cell = (rows // 2, columns // 3)
-    left, right, top, bottom = _cell_box(demo, *cell, rows=rows)
+    left, right, top, bottom = cell_box(demo.page, *cell, n_rows=rows)
     middle = ((left + right) / 2, (top + bottom) / 2)
     corners = [(x, y) for x in (left + 0.2, right - 0.2) for y in (top + 0.2, bottom - 0.2)]
     for count, (x, y) in enumerate([middle, *corners], start=1):
@@ -185,7 +123,7 @@ def test_click_anywhere_in_a_cell_selects_it(demo: Demo, rows: int, columns: int
 
 def test_same_cell_again_after_code_has_moved_the_selection(demo: Demo) -> None:
     demo.open("?view=heatmap&rows=6")
-    left, _, top, _ = _cell_box(demo, 3, 2, rows=6)
+    left, _, top, _ = cell_box(demo.page, 3, 2, n_rows=6)
     cells = demo.page.locator(".cells")
     cells.click(position={"x": left + 3, "y": top + 3})
     demo.expect_log((3, 2))
@@ -326,29 +264,8 @@ def test_gallery_keeps_its_pictures_while_tokens_change(demo: Demo) -> None:
 
 
 def _on_screen(demo: Demo, n_points: int, *, turn: int = 1) -> np.ndarray:
-    """(n_points, 2) pixels of the points in the plot: both axes alike, all of them inside."""
     x, y, _ = make_points(n_points, turn=turn)
-    box = demo.page.locator(".plot").evaluate("node => [node.clientWidth, node.clientHeight]")
-    spans = np.array([np.ptp(x), np.ptp(y)])
-    scale = ((np.array(box) - 2 * PADDING) / spans).min()
-    return np.column_stack(
-        [
-            box[0] / 2 + (x - (x.min() + x.max()) / 2) * scale,
-            box[1] / 2 - (y - (y.min() + y.max()) / 2) * scale,
-        ]
-    )
-
-
-def _drag(demo: Demo, corners: list[tuple[float, float]]) -> None:
-    box = demo.page.locator(".plot").bounding_box()
-    assert box is not None
-    mouse = demo.page.mouse
-    places = [(box["x"] + 1 + x, box["y"] + 1 + y) for x, y in corners]
-    mouse.move(*places[0])
-    mouse.down()
-    for place in places[1:]:
-        mouse.move(*place, steps=12)
-    mouse.up()
+    return places_on_screen(demo.page, x, y)
 
 
 def _event_of(points: np.ndarray) -> tuple[str, int, int]:
@@ -360,13 +277,13 @@ def test_lasso_and_box_select_what_they_enclose(demo: Demo) -> None:
     places = _on_screen(demo, 356)
     width, height = demo.page.locator(".plot").evaluate("n => [n.clientWidth, n.clientHeight]")
     # A triangle, by half planes: below neither of its upper sides.
-    _drag(demo, [(5, height - 5), (width / 2, 5), (width - 5, height - 5), (6, height - 5)])
+    drag(demo.page, [(5, height - 5), (width / 2, 5), (width - 5, height - 5), (6, height - 5)])
     along = np.abs(places[:, 0] - width / 2) / (width / 2 - 5) * (height - 10) + 5
     triangle = _event_of(np.flatnonzero(places[:, 1] > along))
     assert 50 < triangle[1] < 300
     demo.expect_log(triangle)
     demo.page.keyboard.press("b")
-    _drag(demo, [(5, 5), (width / 2, height / 2)])
+    drag(demo.page, [(5, 5), (width / 2, height / 2)])
     box = np.flatnonzero((places[:, 0] < width / 2) & (places[:, 1] < height / 2))
     demo.expect_log(triangle, _event_of(box))
     expect(demo.page.locator(".status")).to_have_text(f"{len(box)} of 356 selected")
@@ -418,7 +335,7 @@ def test_zoom_and_pan_keep_points_findable(demo: Demo) -> None:
     demo.expect_log(("open", 11))
     demo.page.keyboard.press("p")
     across = 40 if x < 400 else -40
-    _drag(demo, [(x, y + 30), (x + across, y + 55)])
+    drag(demo.page, [(x, y + 30), (x + across, y + 55)])
     plot.click(position={"x": x + across, "y": y + 25})
     demo.expect_log(("open", 11), ("open", 11))
 
@@ -442,5 +359,5 @@ def test_points_that_coincide_lie_in_the_middle(demo: Demo, n_points: int) -> No
     width, height = plot.evaluate("node => [node.clientWidth, node.clientHeight]")
     plot.click(position={"x": width / 2, "y": height / 2})
     demo.expect_log(("open", n_points - 1))
-    _drag(demo, [(20, 20), (width - 20, 20), (width - 20, height - 20), (20, height - 20)])
+    drag(demo.page, [(20, 20), (width - 20, 20), (width - 20, height - 20), (20, height - 20)])
     demo.expect_log(("open", n_points - 1), ("select", n_points, sum(range(n_points))))

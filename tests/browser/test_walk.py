@@ -244,6 +244,42 @@ def swatches(page: Page) -> list[str]:
     return found[0]
 
 
+def test_another_cell_makes_other_clusters(
+    app: Server, sorted_samples: str, open_window: OpenWindow
+) -> None:
+    page = open_window(sorted_samples)
+    steps.wait_for_map(page)
+    collection, store, found = opened(page, app)
+    layout = Workspace(Config(app.home)).find_layout(store, found)
+    assert layout is not None
+    open_from_map(page, collection, steps.places_on_screen(page, layout[:, 0], layout[:, 1]))
+    page.get_by_text("Target cell").click()
+    layer = 1 if found.source.layer != 1 else 2
+    left, right, top, bottom = steps.cell_box(page, layer, 1, n_rows=store.spec.n_layers + 1)
+    click_cell(page, (left + right) / 2, (top + bottom) / 2)
+    expect(page.get_by_text(f"Target cell: layer {layer}, at “color”")).to_be_visible()
+    expect(page).not_to_have_url(re.compile(f"clusters={found.key}"))
+    steps.wait_for_map(page)
+    expect(page).to_have_url(re.compile("clusters="))
+    source = opened(page, app)[2].source
+    assert (source.layer, source.position) == (layer, 1)
+
+
+def open_from_map(page: Page, collection: Collection, places: np.ndarray) -> None:
+    """The point that stands most alone shows its picture, and opens it."""
+    apart = np.linalg.norm(places[:, None] - places[None], axis=2)
+    np.fill_diagonal(apart, np.inf)
+    image = int(apart.min(axis=1).argmax())
+    x, y = places[image]
+    page.locator(".plot").hover(position={"x": x + 1, "y": y + 1})
+    expect(page.locator(".card.picture .name")).to_have_text(collection.pictures[image].file)
+    page.locator(".plot").click(position={"x": x + 1, "y": y + 1})
+    title = page.get_by_role("dialog").get_by_role("heading")
+    expect(title).to_have_text(collection.pictures[image].file)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
 def opened(page: Page, app: Server) -> tuple[Collection, LensStore, Clustering]:
     """What the address of the page names, read from the disk."""
     workspace, place = Workspace(Config(app.home)), place_of(page)
