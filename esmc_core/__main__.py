@@ -20,8 +20,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
-    from esmc_core import commands
-
+    try:
+        from esmc_core import commands
+    except ModuleNotFoundError as error:
+        print(f"esmc: {error.name} is missing; install requirements.txt.", file=sys.stderr)
+        return 1
     run: Callable[[argparse.Namespace], None] = getattr(commands, options.command)
     try:
         run(options)
@@ -77,10 +80,9 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not 1 or more")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no whole number of 1 or more")
+    return int(text)
 
 
 def _seed(text: str) -> int:

@@ -36,6 +36,8 @@ class Heatmap:
         score: which one.
         values: (n_layers + 1, n_positions) float; bits for "information", else probability.
         suggested: the suggested (layer, position).
+        candidates: positions that may be suggested.
+        best_bits: the highest information score among them.
         is_flat: the model sees (almost) nothing to tell these images apart.
         n_images: how many images it was made from.
     """
@@ -43,6 +45,8 @@ class Heatmap:
     score: Score
     values: np.ndarray
     suggested: tuple[int, int]
+    candidates: tuple[int, ...]
+    best_bits: float
     is_flat: bool
     n_images: int
 
@@ -119,12 +123,15 @@ def make_heatmap(
     elif score == "keywords":
         values = means.max(axis=0, initial=0.0)
     positions = candidate_positions(spec.token_texts, n_criterion=spec.n_criterion)
+    best_bits = float(signal[:, positions].max(initial=0.0))
     ranking = keyword_votes(means) + values if score == "keywords" else values
     return Heatmap(
         score=score,
         values=values,
         suggested=suggest_cell(ranking, positions),
-        is_flat=bool(signal[:, positions].max(initial=0.0) < FLAT_BITS),
+        candidates=tuple(positions),
+        best_bits=best_bits,
+        is_flat=best_bits < FLAT_BITS,
         n_images=len(images),
     )
 

@@ -7,6 +7,7 @@ from pages.ui import clustering_jobs, passes, place
 from pages.ui.cluster_controls import choose_settings
 from pages.ui.cluster_results import results
 from pages.ui.explorer import draw, selected_cell
+from pages.ui.guard import escape
 from pages.ui.lens_views import scored, shown_tokens
 from pages.ui.navigation import nothing_here
 from pages.ui.progress import show_job
@@ -20,16 +21,18 @@ def main() -> None:
     store = place.open_store()
     if store is None or store.n_done == 0:
         nothing_here(
-            f"Say first what the pictures of “{collection.name}” should be sorted by.",
+            f"Say first what the pictures of “{escape(collection.name)}” should be sorted by.",
             go_to="criterion",
             label="Type a criterion",
         )
         return
     scores = scored(store, "information")
     cell = selected_cell(scores, store)
-    st.title(f"Clusters by “{store.spec.criterion}”")
+    st.title(f"Clusters by “{escape(store.spec.criterion)}”")
     token = shown_tokens(store)[cell[1]].strip()
-    with st.expander(f"Target cell: layer {cell[0]}, at “{token}”", icon=":material/grid_on:"):
+    with st.expander(
+        f"Target cell: layer {cell[0]}, at “{escape(token)}”", icon=":material/grid_on:"
+    ):
         st.caption("Click another cell and the pictures are clustered by it.")
         draw(store, scores, cell)
     if not store.is_complete:

@@ -5,9 +5,9 @@ import streamlit as st
 from esmc_core.images import Collection
 from pages.ui import passes, place, preferences
 from pages.ui.explorer import explorer
+from pages.ui.guard import escape
 from pages.ui.navigation import nothing_here
 from pages.ui.progress import show_job
-from pages.ui.wording import counted
 
 EXAMPLES = [
     "the color of the car is",
@@ -42,7 +42,7 @@ def ask(collection: Collection) -> None:
     with st.form("ask", border=False):
         left, right = st.columns([6, 1], vertical_alignment="bottom")
         left.text_input(
-            f"Criterion for the {counted(collection.n_images, 'picture')} of “{collection.name}”",
+            f"Criterion for the pictures of “{escape(collection.name)}”",
             key="criterion",
             placeholder="the color of the car is",
             help="The beginning of a sentence that the model finishes for each picture; "

@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from esmc_core.images import Collection
-from pages.ui import place
+from pages.ui import guard, place
 from pages.ui.addresses import thumbnail_url
 from pages.ui.components.gallery import GalleryItem, gallery
 from pages.ui.gallery_page import page_of
@@ -61,7 +61,7 @@ def header(collection: Collection) -> None:
     """The name, the counts, and the way on."""
     title, actions = st.columns([3, 2], vertical_alignment="bottom")
     with title:
-        st.title(collection.name)
+        st.title(guard.escape(collection.name))
         counts = [(collection.n_images, "picture"), (len(collection.duplicates), "exact duplicate")]
         texts = [counted(n, noun) for n, noun in counts if n]
         texts += [f"{counted(len(collection.refusals), 'file')} not read"] * bool(

@@ -8,7 +8,8 @@ import streamlit as st
 from esmc_core.cluster.clustering import Clustering
 from esmc_core.images.collection import CollectionSummary
 from esmc_core.lens_store import LensStore
-from pages.ui import guard, place
+from pages.ui import place
+from pages.ui.guard import escape
 from pages.ui.navigation import nothing_here, switch
 from pages.ui.resources import workspace
 from pages.ui.wording import counted
@@ -31,7 +32,7 @@ def collection_card(summary: CollectionSummary) -> None:
     """One collection with what was made of it."""
     left, right = st.columns([3, 2], vertical_alignment="center")
     with left:
-        st.subheader(summary.name)
+        st.subheader(escape(summary.name))
         size = f"{summary.n_bytes / 1e6:,.1f} MB"
         st.caption(f"{summary.n_images:,} pictures · {summary.created[:10]} · {size}")
     with right, st.container(horizontal=True, horizontal_alignment="right"):
@@ -58,7 +59,7 @@ def passes(collection: str) -> None:
         done = "" if made.n_done == made.n_images else f" · {made.n_done:,} done"
         with st.container(horizontal=True, vertical_alignment="center"):
             label = f"{made.criterion} · {made.model}{done}"
-            if st.button(label, key=f"pass-{made.key}", icon=":material/grid_on:"):
+            if st.button(escape(label), key=f"pass-{made.key}", icon=":material/grid_on:"):
                 place.go(collection=collection, lens=made.key)
                 switch("criterion")
             delete(
@@ -78,7 +79,7 @@ def clustering_row(store: LensStore, found: Clustering) -> None:
         names = ", ".join(found.names)
         label = f"{counted(found.n_clusters, 'cluster')}: {names}"
         shown = label if len(label) <= N_CHARACTERS else f"{label[: N_CHARACTERS - 1]}…"
-        if st.button(shown, key=f"clusters-{found.key}", icon=":material/bubble_chart:"):
+        if st.button(escape(shown), key=f"clusters-{found.key}", icon=":material/bubble_chart:"):
             cell = f"{source.layer}.{source.position}"
             place.go(collection=store.spec.collection, lens=store.key)
             place.go(cell=cell, clusters=found.key)
@@ -93,7 +94,7 @@ def clustering_row(store: LensStore, found: Clustering) -> None:
 def delete(question: str, *, key: str, action: Callable[[], None]) -> None:
     """A button that asks before something is lost."""
     with st.popover("Delete", key=f"delete-{key}"):
-        st.markdown(guard.escape(question))
+        st.markdown(escape(question))
         st.button("Delete", key=f"sure-{key}", type="primary", on_click=action)
 
 

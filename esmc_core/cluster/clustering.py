@@ -15,7 +15,7 @@ import numpy as np
 
 from esmc_core.errors import InputError, StoreError
 from esmc_core.naming import DominantToken
-from esmc_core.palette import cluster_colours
+from esmc_core.palette import cluster_colours, named_colour
 from esmc_core.records import key_of, read_json, write_bytes, write_json
 
 _RECORD, _ARRAYS = "clustering.json", "arrays.npz"
@@ -118,8 +118,12 @@ class Clustering:
 
     @property
     def colours(self) -> list[str]:
-        """(n_clusters,) "#rrggbb", no two the same."""
-        return cluster_colours(self.names)
+        """(n_clusters,) "#rrggbb", no two the same.
+
+        A new name changes a cluster's colour only if it is the name of a colour.
+        """
+        pairs = zip(self.names, self.automatic_names, strict=True)
+        return cluster_colours([name if named_colour(name) else own for name, own in pairs])
 
     def members(self, cluster: int) -> np.ndarray:
         """The images of a cluster, most confident first, among equals the nearest first."""

@@ -41,7 +41,7 @@ CATALOGUE: tuple[ModelCard, ...] = (
         "LLaVA-1.5 7B",
         7_063_427_072,
         "Llama 2 Community License",
-        "The paper's model. Needs a GPU with 16 GB.",
+        "The paper's model. Needs a GPU with 18 GB free.",
     ),
 )
 

@@ -16,6 +16,7 @@ from pages.ui.bars import bars_html
 from pages.ui.components.gallery import GalleryItem, gallery
 from pages.ui.downloads import downloads
 from pages.ui.gallery_page import page_of
+from pages.ui.guard import escape
 from pages.ui.map_panel import map_panel
 from pages.ui.picture_dialog import show_picture
 from pages.ui.quality import quality
@@ -23,6 +24,7 @@ from pages.ui.resources import workspace
 from pages.ui.wording import counted
 
 N_PREVIEW = 10
+LEAST_SHOWN = 0.01
 
 
 def results(collection: Collection, store: LensStore, found: Clustering) -> None:
@@ -65,7 +67,7 @@ def _card(collection: Collection, store: LensStore, found: Clustering, cluster: 
                 "Show all" if is_shown else "Show",
                 key=f"show-{cluster}",
                 type="primary" if is_shown else "secondary",
-                help=f"Only the pictures of {name}",
+                help=f"Only the pictures of {escape(name)}",
                 on_click=selection.toggle_cluster,
                 args=(found, cluster),
             )
@@ -76,6 +78,7 @@ def _card(collection: Collection, store: LensStore, found: Clustering, cluster: 
 def _card_html(collection: Collection, found: Clustering, cluster: int, members: np.ndarray) -> str:
     name, colour = html.escape(found.names[cluster]), found.colours[cluster]
     tokens = [(token.text, token.probability) for token in found.dominant_tokens[cluster][:4]]
+    tokens = [(text, share) for text, share in tokens if share >= LEAST_SHOWN]
     pictures = "".join(
         f'<img src="{thumbnail_url(collection.pictures[i].digest)}" alt="" loading="lazy">'
         for i in members[:N_PREVIEW]
@@ -98,7 +101,9 @@ def _rename_form(store: LensStore, found: Clustering, cluster: int) -> None:
     def rename(name: str) -> None:
         workspace().rename_cluster(store, found.key, cluster, name)
 
-    st.text_input("Name", name, key=key, max_chars=80)
+    st.text_input(
+        "Name", name, key=key, max_chars=80, on_change=lambda: rename(st.session_state[key])
+    )
     with st.container(horizontal=True):
         st.button(
             "Save",
@@ -108,7 +113,7 @@ def _rename_form(store: LensStore, found: Clustering, cluster: int) -> None:
         )
         if cluster in found.user_names:
             st.button(
-                f"Back to “{found.automatic_names[cluster]}”",
+                f"Back to “{escape(found.automatic_names[cluster])}”",
                 key=f"undo-{cluster}",
                 on_click=rename,
                 args=("",),
@@ -119,7 +124,7 @@ def _pictures(collection: Collection, found: Clustering) -> int | None:
     images = selection.images(found)
     names, colours = found.names, found.colours
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader(selection.describe(found))
+        st.subheader(escape(selection.describe(found)))
         if selection.current(found) is not None:
             st.button("Show all pictures", on_click=selection.clear, key="clear-selection")
     numbers = page_of(images, key=f"pictures-page-{found.key}-{selection.stamp(found)}")
@@ -140,7 +145,7 @@ def _pictures(collection: Collection, found: Clustering) -> int | None:
 def _open(collection: Collection, store: LensStore, found: Clustering, image: int) -> None:
     cluster = int(found.labels[image])
     note = (
-        f"In **{found.names[cluster]}** with confidence {found.confidence[image]:.2f}, "
+        f"In **{escape(found.names[cluster])}** with confidence {found.confidence[image]:.2f}, "
         f"{found.distances[image]:.2f} from its centre."
     )
     cell = (found.source.layer, found.source.position)

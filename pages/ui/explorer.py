@@ -12,6 +12,7 @@ from pages.ui.addresses import thumbnail_url
 from pages.ui.bars import token_bars
 from pages.ui.components.gallery import GalleryItem, gallery
 from pages.ui.components.heatmap import heatmap as draw_heatmap
+from pages.ui.guard import escape
 from pages.ui.lens_views import Cell, cell_words, image_words, scored, shown_tokens
 from pages.ui.navigation import switch
 from pages.ui.picture_dialog import show_picture
@@ -25,9 +26,8 @@ MIN_TO_WARN = 10
 
 def explorer(collection: Collection, store: LensStore) -> None:
     """Everything below the criterion's form; it follows the pass while that runs."""
-    job = show_job(passes.job_key(store))
-    if not (job and job.is_active) and not store.is_complete:
-        _offer_to_go_on(collection, store)
+    with st.container(height=72, border=False):  # as high as it is whatever stands in it
+        _progress(collection, store)
     score, keywords = choose_score(store)
     if store.n_done == 0:
         st.skeleton(height=420)
@@ -43,13 +43,16 @@ def explorer(collection: Collection, store: LensStore) -> None:
     _samples(collection, store, cell)
 
 
-def _offer_to_go_on(collection: Collection, store: LensStore) -> None:
+def _progress(collection: Collection, store: LensStore) -> None:
+    job = show_job(passes.job_key(store))
     spec = store.spec
+    if job and job.is_active:
+        return
+    if store.is_complete:
+        st.caption(f"{counted(spec.n_images, 'picture')} looked at by {escape(spec.model)}.")
+        return
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.info(
-            f"{store.n_done:,} of {spec.n_images:,} pictures are done; the rest has not been "
-            "looked at yet."
-        )
+        st.markdown(f"{store.n_done:,} of {counted(spec.n_images, 'picture')} are done.")
         if st.button("Go on", type="primary"):
             passes.start(collection, spec.criterion, model=spec.model, lens=spec.lens)
             st.rerun()
@@ -84,15 +87,24 @@ def draw(store: LensStore, found: Heatmap, cell: Cell) -> None:
         key="heatmap",
         on_pick=choose_cell,
     )
+    others = [i for i in range(store.spec.n_positions) if i not in found.candidates]
+    brighter = [i for i in others if found.values[:, i].max() > found.values[found.suggested]]
+    if brighter:
+        words = ", ".join(f"“{shown_tokens(store)[i].strip()}”" for i in brighter)
+        st.caption(
+            escape(
+                f"{words}: bright, but left out of the suggestion. A word before the criterion's "
+            )
+            + "content can only foretell the rest of the prompt."
+        )
 
 
 def _warn(store: LensStore, found: Heatmap) -> None:
     if found.is_flat and found.n_images >= min(MIN_TO_WARN, store.spec.n_images):
-        best = found.values.max() if found.score == "information" else None
-        figure = f" The best cell carries {best:.2f} bits." if best is not None else ""
         st.warning(
-            "**This model sees nothing to tell these pictures apart by this criterion.**"
-            f"{figure} Say it in other words, or choose another model in Settings.",
+            "**This model sees next to nothing to tell these pictures apart by this criterion.** "
+            f"The best cell carries {found.best_bits:.2f} bits. Say it in other words, or choose "
+            "another model in Settings.",
             icon=":material/visibility_off:",
         )
 
@@ -100,7 +112,7 @@ def _warn(store: LensStore, found: Heatmap) -> None:
 def _chosen(store: LensStore, found: Heatmap, cell: Cell) -> None:
     layer, position = cell
     tokens = shown_tokens(store)
-    st.subheader(f"Layer {layer}, at “{tokens[position].strip()}”")
+    st.subheader(f"Layer {layer}, at “{escape(tokens[position].strip())}”")
     value = found.values[layer, position]
     star = " · suggested ★" if cell == found.suggested else ""
     st.caption(f"{found.score.capitalize()} {value:.2f} {found.unit}{star}")

@@ -21,7 +21,7 @@ def show_picture(
     note: str = "",
 ) -> None:
     """Open the picture over the page, with its own tokens at the cell if there is one."""
-    dialog = st.dialog(collection.pictures[image].file, width="large")
+    dialog = st.dialog(guard.escape(collection.pictures[image].file), width="large")
     dialog(_picture)(collection, image, store, cell, note)
 
 
