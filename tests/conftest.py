@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 COLOURS = {"red": (215, 40, 35), "blue": (35, 50, 200), "white": (240, 240, 238)}
-N_PHOTOS = 40
+N_PHOTOS = 24
 CRITERION = "the color of the car is"
 CELL = {"layer": 2, "position": 3}
 

@@ -160,7 +160,7 @@ def test_the_model_that_was_chosen_is_gone(page, server):
 
 @pytest.fixture
 def one_batch_only(monkeypatch):
-    """Passes write one batch, and the next when it is set."""
+    """Passes write one batch of eight, and the next when it is set."""
     go_on, batches, write = threading.Event(), [], LensStore.write
 
     def halting(store, *batch):
@@ -170,6 +170,7 @@ def one_batch_only(monkeypatch):
         write(store, *batch)
 
     monkeypatch.setattr(LensStore, "write", halting)
+    monkeypatch.setattr("esmc_core.extract.default_batch_size", lambda model: 8)
     yield go_on
     go_on.set()
 
@@ -185,7 +186,7 @@ def test_a_running_pass_is_seen_and_stopped_in_another_session(page, visit, one_
     page.text_input(key="criterion").set_value("the shape is")
     button(page, "Look").click().run()
     (job,) = jobs().active()
-    wait_until(lambda: job.done >= 16)
+    wait_until(lambda: job.done >= 8)
     assert is_sound(page.run()) and "What it says of single pictures" in texts(page)
     other = visit("criterion")
     assert shows(page, job) and shows(other, job)

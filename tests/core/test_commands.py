@@ -108,11 +108,11 @@ def test_the_file_may_be_read_by_whom_the_umask_says(clusters_csv):
     assert clusters_csv.stat().st_mode & 0o777 == 0o666 & ~mask
 
 
-def test_parquet_holds_the_same(mixed_photos, clusters_csv, home, tmp_path):
-    assert cluster(mixed_photos, tmp_path / "c.parquet") == 0
+def test_parquet_holds_the_same(tiny, colour_photos, tiny_llava, tmp_path):
+    rows = tiny()
+    assert cluster(colour_photos, tmp_path / "c.parquet", "--model", tiny_llava) == 0
     table = pd.read_parquet(tmp_path / "c.parquet")
     assert list(table.columns) == COLUMNS
-    rows = rows_of(clusters_csv)
     for column in ("file", "name", "top_tokens", "settings", "duplicate_of"):
         assert list(table[column]) == [row[column] for row in rows]
     assert np.allclose(table["distance"], [float(row["distance"]) for row in rows], atol=1e-6)

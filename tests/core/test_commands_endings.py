@@ -7,7 +7,7 @@ import torch
 
 from esmc_core.__main__ import main
 from tests.command_line import cluster, lens, messages, only_pass, refused
-from tests.conftest import CRITERION
+from tests.conftest import CRITERION, N_PHOTOS
 
 
 def test_no_such_folder(home, tmp_path, capsys):
@@ -31,15 +31,16 @@ def test_folder_without_a_readable_picture(home, tmp_path, capsys):
 
 
 def test_too_few_pictures(home, colour_photos, tmp_path, capsys):
-    line = refused(capsys, cluster, colour_photos, tmp_path / "c.csv", clusters=41)
-    assert "40 different pictures" in line and "41 clusters" in line and "40 or fewer" in line
+    line = refused(capsys, cluster, colour_photos, tmp_path / "c.csv", clusters=N_PHOTOS + 1)
+    assert f"{N_PHOTOS} different pictures" in line and f"{N_PHOTOS + 1} clusters" in line
+    assert f"{N_PHOTOS} or fewer" in line
 
 
 def test_duplicates_are_no_further_pictures(home, mixed_photos, tmp_path, capsys):
     capsys.readouterr()
-    assert cluster(mixed_photos, tmp_path / "c.csv", clusters=41) == 1
+    assert cluster(mixed_photos, tmp_path / "c.csv", clusters=N_PHOTOS + 1) == 1
     skipped, problem = messages(capsys.readouterr().err)
-    assert "notes.jpg" in skipped and "40 different pictures" in problem
+    assert "notes.jpg" in skipped and f"{N_PHOTOS} different pictures" in problem
 
 
 @pytest.mark.parametrize(
