@@ -27,7 +27,7 @@ def main() -> None:
         return
     st.title("What should the pictures be sorted by?")
     ask(collection)
-    if is_waiting():
+    if is_waiting(collection):
         return
     store = place.open_store()
     if store is not None:
@@ -55,6 +55,7 @@ def ask(collection: Collection) -> None:
     chosen = st.pills(
         "Earlier criteria and examples",
         suggestions,
+        format_func=escape,
         label_visibility="collapsed",
         key=key,
         on_change=lambda: st.session_state.update(criterion=st.session_state[key]),
@@ -65,9 +66,9 @@ def ask(collection: Collection) -> None:
         passes.start(collection, chosen or st.session_state["criterion"])
 
 
-def is_waiting() -> bool:
+def is_waiting(collection: Collection) -> bool:
     """Whether the asked pass has no place on disk yet; draws its progress or its error."""
-    job = passes.asked()
+    job = passes.asked(collection)
     if job is None:
         return False
     if job.partial:

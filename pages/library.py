@@ -69,6 +69,11 @@ def passes(collection: str) -> None:
             )
         for found in workspace().list_clusterings(store):
             clustering_row(store, found)
+    for key in workspace().damaged_passes(collection):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown("A pass that cannot be read any more")
+            action = partial(delete_pass, collection, key)
+            delete("Delete the damaged pass?", key=key, action=action)
 
 
 def clustering_row(store: LensStore, found: Clustering) -> None:

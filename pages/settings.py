@@ -86,7 +86,7 @@ def lens() -> None:
     chosen = st.radio(
         "The logit lens reads hidden states",
         list(LENSES),
-        index=list(LENSES).index(preferences.get("lens", "norm")),
+        index=list(LENSES).index(preferences.lens()),
         format_func=LENSES.__getitem__,
     )
     preferences.put(lens=chosen)
@@ -104,7 +104,7 @@ def endpoint() -> None:
         st.info(f"{from_env.model} is set by the environment.")
         return
     given = st.session_state.get("endpoint")
-    with st.form("endpoint", border=False):
+    with st.form("endpoint-form", border=False):
         url = st.text_input(
             "Address",
             value=given.base_url if given else preferences.get("endpoint_url", ""),

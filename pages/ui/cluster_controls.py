@@ -11,6 +11,10 @@ from esmc_core.lens_store import LensStore
 from pages.ui import preferences
 from pages.ui.lens_views import Cell, n_answers
 
+_CHOICES = {
+    "representation": {"vocabulary": "words of the lens", "hidden": "hidden state"},
+    "geometry": {"hellinger": "√p (Hellinger)", "euclidean": "p (Euclidean)"},
+}
 _REMEMBERED = ("alpha", "representation", "geometry", "merge_spelling", "use_head", "seed")
 
 
@@ -51,8 +55,13 @@ def choose_settings(
 
 def _remembered() -> ClusterSettings:
     remembered = preferences.get("clustering", {})
+    usual = ClusterSettings()
     known = {name: remembered[name] for name in _REMEMBERED if name in remembered}
-    return ClusterSettings(**known)
+    for name, value in known.items():  # what another version left may be of another kind
+        choices = _CHOICES.get(name, (value,))
+        if type(value) is not type(getattr(usual, name)) or value not in choices:
+            return usual
+    return replace(usual, **known)
 
 
 def _more(defaults: ClusterSettings, which: str) -> dict:
@@ -69,7 +78,7 @@ def _more(defaults: ClusterSettings, which: str) -> dict:
     chosen["use_head"] = st.toggle(
         "Train the head (MLP)", defaults.use_head, help="Off: K-means alone.", key=f"head-{which}"
     )
-    names = {"vocabulary": "words of the lens", "hidden": "hidden state"}
+    names, shapes = _CHOICES["representation"], _CHOICES["geometry"]
     chosen["representation"] = st.selectbox(
         "Cluster by",
         list(names),
@@ -78,7 +87,6 @@ def _more(defaults: ClusterSettings, which: str) -> dict:
         format_func=names.__getitem__,
         help="The hidden state needs the model once more.",
     )
-    shapes = {"hellinger": "√p (Hellinger)", "euclidean": "p (Euclidean)"}
     chosen["geometry"] = st.selectbox(
         "Distance between words",
         list(shapes),

@@ -7,6 +7,8 @@ from typing import Any, NoReturn
 
 import streamlit as st
 
+from pages.ui import place
+
 FOLDER = Path(__file__).resolve().parents[1]
 TITLES = {
     "images": "Images",
@@ -24,8 +26,8 @@ def page(name: str) -> Any:
 
 
 def switch(name: str) -> NoReturn:
-    """Show another page."""
-    st.switch_page(page(name))
+    """Show another page; with the place in its address at once, so that Back is one step."""
+    st.switch_page(page(name), query_params=place.parts())
 
 
 def nothing_here(message: str, *, go_to: str, label: str) -> None:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
 from esmc_core.images import Collection
 from esmc_core.jobs import Job
 from esmc_core.lens_store import LensStore
-from pages.ui import preferences
+from pages.ui import place, preferences
 from pages.ui.resources import jobs, models, workspace
+
+if TYPE_CHECKING:
+    from esmc_core.models.model import Lens
 
 _ASKED = "pass_asked"
 
 
-def start(collection: Collection, criterion: str, *, model: str = "", lens: str = "") -> Job:
+def start(
+    collection: Collection, criterion: str, *, model: str = "", lens: Lens | None = None
+) -> Job:
     """Run the model over the collection in the background, or go on where it stopped."""
     model = model or preferences.model_name()
-    lens = lens or preferences.get("lens", "norm")
+    lens = lens or preferences.lens()
     criterion = " ".join(criterion.split())
 
     def work(job: Job) -> None:
@@ -24,7 +31,7 @@ def start(collection: Collection, criterion: str, *, model: str = "", lens: str 
 
         job.stage = "loading the model"
         loaded = models().get(model)
-        store = workspace().create_pass(collection, loaded, criterion, lens=lens)  # type: ignore[arg-type]
+        store = workspace().create_pass(collection, loaded, criterion, lens=lens)
         preferences.remember_criterion(criterion)
         job.partial = store.key
         run_pass(
@@ -40,9 +47,16 @@ def start(collection: Collection, criterion: str, *, model: str = "", lens: str 
     return jobs().submit(key, work, title="Looking at the pictures")
 
 
-def asked() -> Job | None:
-    """The job that this session started last and has not moved to yet."""
-    return jobs().get(st.session_state.get(_ASKED, ""))
+def asked(collection: Collection) -> Job | None:
+    """The job that this session started last and has not moved to yet.
+
+    A session that has no pass, as after a reload, takes up one that is just being started.
+    """
+    job = jobs().get(st.session_state.get(_ASKED, ""))
+    if job is None and not place.here().lens:
+        begun = [job for job in jobs().active() if job.key.startswith(f"pass/{collection.key}/")]
+        job = begun[-1] if begun else None
+    return job
 
 
 def arrived() -> None:

@@ -55,6 +55,11 @@ def go(**changes: Any) -> None:
     st.session_state[_KEY] = current
 
 
+def parts() -> dict[str, str]:
+    """What is open, as it stands in the address."""
+    return {name: value for name, value in asdict(here()).items() if value}
+
+
 def restore() -> None:
     """At a session's start: the place in the address, else the one that was left last."""
     if _KEY in st.session_state:
@@ -62,19 +67,14 @@ def restore() -> None:
     names = [field.name for field in fields(Place)]
     given = {name: st.query_params[name] for name in names if name in st.query_params}
     if not given:
-        try:
-            record = read_json(_file())
-            given = {name: str(record.get(name, "")) for name in names}
-        except StoreError:
-            given = {}
+        given = _left_last(names)
     st.session_state[_KEY] = Place(**given)
 
 
 def remember() -> None:
     """At the end of every run: put the place into the address and on disk."""
-    parts = {name: value for name, value in asdict(here()).items() if value}
-    if st.query_params.to_dict() != parts:
-        st.query_params.from_dict(parts)
+    if st.query_params.to_dict() != parts():
+        st.query_params.from_dict(parts())
     if st.session_state.get("place_on_disk") != here():
         write_json(_file(), asdict(here()))
         st.session_state["place_on_disk"] = here()
@@ -102,10 +102,25 @@ def open_store() -> LensStore | None:
         return None
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
 def load_collection(key: str) -> Collection:
-    """A collection's record; the pictures of large ones take a moment to read."""
+    """A collection's record; that of a large one takes a moment to read, so it is kept."""
+    record = workspace().library.folder(key) / "collection.json"
+    return _load_collection(key, record.stat().st_mtime_ns if record.exists() else 0)
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _load_collection(key: str, changed_ns: int) -> Collection:
     return workspace().library.load(key)
+
+
+def _left_last(names: list[str]) -> dict[str, str]:
+    try:
+        record = read_json(_file())
+    except StoreError:
+        return {}
+    if not isinstance(record, dict):
+        return {}
+    return {name: record[name] for name in names if isinstance(record.get(name), str)}
 
 
 def _file() -> Any:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from esmc_core.errors import StoreError
 from esmc_core.records import read_json, write_json
 from pages.ui.resources import workspace
+
+if TYPE_CHECKING:
+    from esmc_core.models.model import Lens
 
 N_CRITERIA = 12
 _lock = threading.Lock()
 
 
 def get(name: str, default: Any) -> Any:
-    """The remembered choice."""
-    return _read().get(name, default)
+    """The remembered choice; what another version left in another form counts as none."""
+    value = _read().get(name, default)
+    return value if isinstance(value, type(default)) else default
 
 
 def put(**choices: Any) -> None:
@@ -41,6 +45,11 @@ def model_name() -> str:
     from esmc_core.models.loading import default_model
 
     return default_model()
+
+
+def lens() -> Lens:
+    """How new passes read hidden states."""
+    return "raw" if get("lens", "norm") == "raw" else "norm"
 
 
 def _read() -> dict[str, Any]:

@@ -49,7 +49,7 @@ def quality(collection: Collection, store: LensStore, found: Clustering) -> None
             help="Only for these figures: the labels never reach the clustering.",
         )
         if file is not None:
-            st.dataframe(_compare(collection, found, pd.read_csv(file, dtype=str)))
+            st.dataframe(_compare(collection, found, _read_labels(file)))
 
 
 @st.cache_data(max_entries=32, show_spinner="Measuring …")
@@ -101,6 +101,15 @@ def _counts(store: LensStore, found: Clustering) -> None:
     st.caption(f"{suggest_cluster_count(job.result)} clusters fit best by the mean of the two.")
 
 
+def _read_labels(file: Any) -> pd.DataFrame:
+    try:
+        return pd.read_csv(file, dtype=str)
+    except ValueError as error:  # pandas' own errors and those of decoding are among them
+        raise InputError(
+            f"The labels cannot be read: {error}.", "Give a table in CSV, written in UTF-8."
+        ) from error
+
+
 def _compare(collection: Collection, found: Clustering, table: pd.DataFrame) -> pd.DataFrame:
     from esmc_core.metrics import compare_with_truth
 
@@ -110,10 +119,10 @@ def _compare(collection: Collection, found: Clustering, table: pd.DataFrame) -> 
             "One has to be “file”, the others hold the labels.",
         )
     by_file = table.drop_duplicates("file").set_index("file")
-    files = [picture.file for picture in collection.pictures]
-    if not set(files) & set(by_file.index):
-        files = [PurePosixPath(file).name for file in files]
-    aligned = by_file.reindex(files)
+    paths = [picture.file for picture in collection.pictures]
+    names = [PurePosixPath(path).name for path in paths]
+    known = [set(files) & set(by_file.index) for files in (paths, names)]
+    aligned = by_file.reindex(names if len(known[1]) > len(known[0]) else paths)
     rows = {}
     for column in aligned.columns:
         truth = [None if pd.isna(value) else value for value in aligned[column]]

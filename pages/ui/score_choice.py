@@ -8,6 +8,7 @@ from esmc_core.errors import EsmcError
 from esmc_core.keywords import Endpoint, ask_keywords, parse_keywords
 from esmc_core.lens_store import LensStore
 from pages.ui import guard, preferences
+from pages.ui.guard import escape
 from pages.ui.resources import models
 
 SCORES = ["information", "keywords", "confidence"]
@@ -43,7 +44,9 @@ def choose_score(store: LensStore) -> tuple[str, tuple[int, ...]]:
     if not words:
         st.caption("Until there are keywords, the information score is shown.")
         return SCORES[0], ()
-    return str(score), _first_tokens(store, words)
+    tokens = _first_tokens(store, words)
+    st.caption(f"Counted by their first tokens: {_shown(store, tokens)}.")
+    return str(score), tokens
 
 
 def _keywords(store: LensStore) -> list[str]:
@@ -101,3 +104,7 @@ def _tokens_of(model: str, words: tuple[str, ...]) -> tuple[int, ...]:
 
 def _first_tokens(store: LensStore, words: list[str]) -> tuple[int, ...]:
     return _tokens_of(store.spec.model, tuple(words))
+
+
+def _shown(store: LensStore, tokens: tuple[int, ...]) -> str:
+    return ", ".join(escape(text.strip("▁Ġ ")) for text in store.token_texts(tokens))

@@ -13,6 +13,7 @@ h1 {
 h2 { font-weight: 620; font-size: 1.25rem !important; }
 h3 { font-weight: 600; font-size: 1.05rem !important; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+[data-testid="stHeader"] a:focus-visible { outline: 2px solid var(--accent) !important; }
 [data-testid="InputInstructions"] { display: none; }
 [data-testid="stCaptionContainer"] { opacity: .8; }
 ul.esmc-bars { list-style: none; margin: 0; padding: 0; font-size: .875rem; }
