@@ -198,7 +198,6 @@ def test_a_running_pass_is_seen_and_stopped_in_another_session(page, visit, one_
     assert f"16 of {N_PHOTOS} pictures are done" in texts(app)
 
 
-@pytest.mark.xfail(strict=True, reason="pages: the asked pass is known to its session alone")
 def test_a_reload_while_the_model_is_loaded_keeps_the_pass_in_sight(page, visit, monkeypatch):
     """A large model takes minutes; the pass went on out of sight, and could not be stopped."""
     loaded = threading.Event()

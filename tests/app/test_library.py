@@ -43,7 +43,6 @@ def test_delete_the_collection(app, clustered, visit):
         assert is_sound(settled(visit(page)))
 
 
-@pytest.mark.xfail(strict=True, reason="pages: place.load_collection is cached by the key alone")
 def test_a_deleted_collection_is_gone_in_another_window_too(app, clustered, visit):
     """A window that has it open, or an old link to it."""
     app.button(key=f"sure-{clustered['collection']}").click().run()
@@ -75,7 +74,6 @@ def test_rename_the_collection(app, clustered, visit):
     assert summary.name == "My cars"
 
 
-@pytest.mark.xfail(strict=True, reason="pages: place.load_collection is cached by the key alone")
 def test_the_new_name_is_on_every_page(app, clustered, visit):
     app.text_input(key=f"name-{clustered['collection']}").set_value("My cars").run()
     app.button(key=f"save-{clustered['collection']}").click().run()
@@ -108,7 +106,6 @@ def test_a_damaged_collection_can_be_deleted(app, clustered, visit):
     assert is_sound(app) and workspace().library.list() == []
 
 
-@pytest.mark.xfail(strict=True, reason="pages: the library lists no Workspace.damaged_passes")
 def test_a_damaged_pass_can_be_deleted(app, clustered, store, visit):
     """Nothing else frees its criterion: asking it again says that the pass is damaged."""
     (store.folder / "pass.json").write_text("{")

@@ -76,11 +76,10 @@ def test_address_that_leads_nowhere(page, change, clustered, visit):
     assert is_sound(app.run())
 
 
-NO_OBJECT = pytest.mark.xfail(strict=True, reason="pages: place.restore reads records unchecked")
 DAMAGED = [
     *((name, content) for name in ("place.json", "preferences.json") for content in ("", "{")),
     *(("preferences.json", content) for content in ("null", '"x"', "[]", "3")),
-    *(pytest.param("place.json", it, marks=NO_OBJECT) for it in ("null", '"x"', "[]", "3")),
+    *(("place.json", it) for it in ("null", '"x"', "[]", "3")),
     ("place.json", '{"collection": [1]}'),
 ]
 
@@ -92,19 +91,16 @@ def test_damaged_memory_of_the_app(name, content, server, visit):
     assert is_sound(visit("settings"))
 
 
-UNCHECKED = pytest.mark.xfail(strict=True, reason="pages: remembered choices are used unchecked")
-
-
 @pytest.mark.parametrize(
     ("page", "remembered"),
     [
         ("criterion", {"score": "beauty"}),
         ("settings", {"model": ["a"]}),
-        pytest.param("criterion", {"score": "keywords", "keywords": []}, marks=UNCHECKED),
-        pytest.param("settings", {"lens": "gone"}, marks=UNCHECKED),
-        pytest.param("criterion", {"criteria": None}, marks=UNCHECKED),
-        pytest.param("clusters", {"clustering": {"alpha": "much"}}, marks=UNCHECKED),
-        pytest.param("clusters", {"clustering": {"representation": "pixels"}}, marks=UNCHECKED),
+        ("criterion", {"score": "keywords", "keywords": []}),
+        ("settings", {"lens": "gone"}),
+        ("criterion", {"criteria": None}),
+        ("clusters", {"clustering": {"alpha": "much"}}),
+        ("clusters", {"clustering": {"representation": "pixels"}}),
     ],
 )
 def test_choices_of_another_version(page, remembered, filled, server, visit):

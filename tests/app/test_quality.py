@@ -9,11 +9,6 @@ import pytest
 from tests.app.conftest import button, is_sound, settled, texts
 from tests.conftest import N_PHOTOS
 
-UNREAD = pytest.mark.xfail(strict=True, reason="pages: what pandas raises is no clear message")
-BARE_NAMES = pytest.mark.xfail(
-    strict=True, reason="pages: bare names count only where no file at all is known by its path"
-)
-
 
 @pytest.fixture
 def app(clustered, visit):
@@ -47,7 +42,7 @@ def test_a_number_of_clusters_is_suggested(app):
     assert is_sound(app) and "clusters fit best" in texts(app)
 
 
-@pytest.mark.parametrize("by", ["path", pytest.param("name", marks=BARE_NAMES)])
+@pytest.mark.parametrize("by", ["path", "name"])
 def test_figures_against_labels(app, collection, by):
     files = [picture.file for picture in collection.pictures]
     names = files if by == "path" else [PurePosixPath(file).name for file in files]
@@ -64,9 +59,9 @@ def test_figures_against_labels(app, collection, by):
         (b"name,colour\na.png,red\n", "columns name, colour"),
         (b"file\na.png\n", "columns file"),
         (b"file,colour\nnobody.png,red\n", "None of the labels belongs"),
-        pytest.param(b"", "labels", marks=UNREAD),
-        pytest.param(b"\xff\xfe\x00", "labels", marks=UNREAD),
-        pytest.param(b'file,colour\n"', "labels", marks=UNREAD),
+        (b"", "labels"),
+        (b"\xff\xfe\x00", "labels"),
+        (b'file,colour\n"', "labels"),
     ],
 )
 def test_labels_that_cannot_be_used(app, content, problem):

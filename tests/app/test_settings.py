@@ -61,7 +61,6 @@ def test_the_lens_is_remembered(visit):
     assert visit("settings").radio[0].value == "raw"
 
 
-@pytest.mark.xfail(strict=True, reason="pages: the form has the key that the endpoint is kept at")
 def test_the_endpoint_is_remembered_and_its_key_is_not(visit, server):
     app = visit("settings")
     box(app, "Address").set_value("http://localhost:9/v1")
