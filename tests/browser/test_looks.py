@@ -94,6 +94,42 @@ def test_pages_fit_and_can_be_read(
     look(page, scheme, page.get_by_text("Bundled model"), page.get_by_text("Storage"))
 
 
+# What has the focus: its name, and whether it or a box round it wears a ring.
+FOCUSED = """() => {
+  let node = document.activeElement;
+  while (node.shadowRoot?.activeElement) node = node.shadowRoot.activeElement;
+  const wears = (at) => {
+    const style = getComputedStyle(at);
+    const line = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0;
+    return line || style.boxShadow !== "none";
+  };
+  let ring = false;
+  for (let at = node, i = 0; at && i < 4; at = at.parentElement, i += 1) ring ||= wears(at);
+  const name = node.getAttribute("aria-label") || node.innerText || "";
+  return [node.tagName, name.trim().split("\\n").at(-1), ring];
+}"""
+
+
+def test_the_keyboard_reaches_everything_and_shows_where_it_is(
+    sorted_samples: str, open_window: OpenWindow
+) -> None:
+    page = open_window(sorted_samples.replace("/clusters?", "/criterion?"))
+    look(page, "light", page.locator(".heatmap .cells"), page.locator(".gallery.strip"))
+    stops = []
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        tag, name, ring = page.evaluate(FOCUSED)
+        if tag == "BODY":
+            break
+        assert ring or tag == "MAIN", f"{name} has the focus and does not show it"
+        stops.append(name)
+    wanted = ["Images", "Settings", "Criterion for", "Look", steps.CRITERION, "Information"]
+    wanted += ["Layer", "Prompt token", "Cluster by this cell", "objects_"]
+    missed = [name for name in wanted if not any(stop.startswith(name) for stop in stops)]
+    assert missed == [], stops
+    assert any(stop.startswith("Information · 96 pictures: ") for stop in stops)  # the heatmap
+
+
 def turn_to(page: Page, name: str) -> None:
     page.get_by_role("link", name=name).click()
 
