@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import streamlit as st
+from streamlit.components.v2.component_manager import BidiComponentManager
 from streamlit.testing.v1 import AppTest
 
 from esmc_core.jobs import Job
@@ -21,6 +22,10 @@ TIMEOUT_S = 120
 Visit = Callable[..., AppTest]
 
 
+def _nothing(*_arguments, **_options) -> None:
+    pass
+
+
 @pytest.fixture
 def server(home, tiny_llava, monkeypatch) -> Iterator[Path]:
     """An empty home; the shared things of the server made for it. The map is laid out at once."""
@@ -28,6 +33,8 @@ def server(home, tiny_llava, monkeypatch) -> Iterator[Path]:
     for shared in (resources.workspace, resources.jobs, resources.projection):
         shared.cache_clear()
     monkeypatch.setattr(warmth, "start", lambda: None)
+    # Each run of AppTest looks through all that is installed for components of others.
+    monkeypatch.setattr(BidiComponentManager, "discover_and_register_components", _nothing)
     monkeypatch.setattr(ProjectionWorker, "project", lambda _, rows: some_points(rows))
     write_json(home / "preferences.json", {"model": str(tiny_llava)})
     yield home
