@@ -79,16 +79,15 @@ def tiny_model(tiny_llava):
 @pytest.fixture(scope="session")
 def filled_home(tiny_model, mixed_photos, tmp_path_factory) -> Path:
     """A home with one collection and one finished pass over it."""
+    from esmc_core.config import Config
     from esmc_core.extract import run_pass
     from esmc_core.workspace import Workspace
 
     home = tmp_path_factory.mktemp("filled") / "home"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ESMC_HOME", str(home))
-        workspace = Workspace()
-        collection = workspace.library.read_folder(mixed_photos)
-        store = workspace.create_pass(collection, tiny_model, CRITERION)
-        run_pass(tiny_model, store, workspace.image_opener(collection))
+    workspace = Workspace(Config(home))
+    collection = workspace.library.read_folder(mixed_photos)
+    store = workspace.create_pass(collection, tiny_model, CRITERION)
+    run_pass(tiny_model, store, workspace.image_opener(collection))
     return home
 
 
@@ -113,9 +112,26 @@ def store(workspace, collection):
     return workspace.open_pass(collection.key, summary.key)
 
 
-@pytest.fixture
-def found(workspace, store):
-    """A saved clustering of the pass."""
+@pytest.fixture(scope="session")
+def saved_clustering(filled_home, tmp_path_factory) -> Path:
+    """The folder of a clustering of the pass, which was made in another copy of the home."""
     from esmc_core.cluster.clustering import ClusterSettings
+    from esmc_core.config import Config
+    from esmc_core.workspace import Workspace
 
-    return workspace.cluster(store, ClusterSettings(n_clusters=3, epochs=20), **CELL)
+    home = tmp_path_factory.mktemp("clustered") / "home"
+    shutil.copytree(filled_home, home)
+    workspace = Workspace(Config(home))
+    (collection,) = workspace.library.list()
+    (made,) = workspace.list_passes(collection.key)
+    store = workspace.open_pass(collection.key, made.key)
+    found = workspace.cluster(store, ClusterSettings(n_clusters=3, epochs=20), **CELL)
+    return store.folder / "clusterings" / found.key
+
+
+@pytest.fixture
+def found(workspace, store, saved_clustering):
+    """A saved clustering of the pass."""
+    key = saved_clustering.name
+    shutil.copytree(saved_clustering, store.folder / "clusterings" / key)
+    return workspace.open_clustering(store, key)
