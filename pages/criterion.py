@@ -7,7 +7,7 @@ from pages.ui import passes, place, preferences
 from pages.ui.explorer import explorer
 from pages.ui.guard import escape
 from pages.ui.navigation import nothing_here
-from pages.ui.progress import show_job
+from pages.ui.progress import progress_slot, show_job
 
 EXAMPLES = [
     "the color of the car is",
@@ -75,10 +75,13 @@ def is_waiting(collection: Collection) -> bool:
         passes.arrived()
         place.go(lens=job.partial)
         return False
-    show_job(job.key)
-    if job.is_active:
-        st.skeleton(height=420)
-    return job.is_active
+    if not job.is_active:
+        show_job(job.key)
+        return False
+    with progress_slot():
+        show_job(job.key)
+    st.skeleton(height=420)
+    return True
 
 
 main()

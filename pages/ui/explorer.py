@@ -16,7 +16,7 @@ from pages.ui.guard import escape
 from pages.ui.lens_views import Cell, cell_words, image_words, scored, shown_tokens
 from pages.ui.navigation import switch
 from pages.ui.picture_dialog import show_picture
-from pages.ui.progress import show_job
+from pages.ui.progress import progress_slot, show_job
 from pages.ui.score_choice import choose_score
 from pages.ui.wording import counted
 
@@ -26,7 +26,7 @@ MIN_TO_WARN = 10
 
 def explorer(collection: Collection, store: LensStore) -> None:
     """Everything below the criterion's form; it follows the pass while that runs."""
-    with st.container(height=72, border=False):  # as high as it is whatever stands in it
+    with progress_slot():
         _progress(collection, store)
     score, keywords = choose_score(store)
     if store.n_done == 0:

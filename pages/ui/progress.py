@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import streamlit as st
+
 from esmc_core.jobs import Job
 from pages.ui import guard
 from pages.ui.addresses import address
 from pages.ui.components.progress import progress
 from pages.ui.resources import jobs
 from pages.ui.wording import duration
+
+
+def progress_slot() -> Any:
+    """Where a page draws its bar: in one place and as high, whatever stands in it."""
+    return st.container(key="progress-slot")
 
 
 def show_job(key: str) -> Job | None:

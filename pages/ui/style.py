@@ -34,6 +34,7 @@ ul.esmc-bars > li { display: grid; grid-template-columns: 5rem 1fr 2.25rem; gap:
 .esmc-card-pictures { display: grid; grid-template-columns: repeat(5, 1fr); gap: 4px; }
 .esmc-card-pictures img { width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: 4px;
   background: color-mix(in srgb, currentColor 8%, transparent); }
+.st-key-progress-slot { min-height: 4.5rem; }
 .st-key-intake [data-testid="stFileUploaderDropzone"] { min-height: 12rem;
   display: flex; flex-direction: column; align-items: center; justify-content: center; gap: .5rem;
   border: 2px dashed color-mix(in srgb, currentColor 25%, transparent); }

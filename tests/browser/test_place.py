@@ -128,7 +128,7 @@ def open_path(page: Page, folder: Path) -> None:
 
 def wait_until_done(page: Page, least: int) -> int:
     """Wait until the bar tells of `least` pictures; how many it tells of, fewer than all."""
-    text = page.locator(".progress .text")
+    text = page.locator(".progress .text").last
     expect(text).to_have_text(re.compile(rf"\d+ of {N_MANY}"))
     while (done := int(re.findall(r"(\d+) of", text.inner_text())[0])) < least:
         page.wait_for_timeout(100)
