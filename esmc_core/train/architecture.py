@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-IMAGE_SIZE = 96
-GRID = 4  # image tokens a side
+IMAGE_SIZE = 144
+GRID = 3  # image tokens a side: 144 / 16, halved twice by the tower
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
 
@@ -18,8 +18,9 @@ STD = (0.26862954, 0.26130258, 0.27577711)
 class Shape:
     """Sizes of the model; the defaults are those of the bundled one."""
 
-    widths: tuple[int, int, int] = (48, 96, 192)
-    depths: tuple[int, int, int] = (1, 2, 5)
+    widths: tuple[int, int, int] = (192, 224, 288)
+    depths: tuple[int, int, int] = (1, 2, 4)
+    heads: tuple[int, int, int] = (6, 7, 9)
     d_model: int = 192
     n_layers: int = 5
     n_heads: int = 6
@@ -28,29 +29,18 @@ class Shape:
 
 
 def build_model(shape: Shape, *, image_token_id: int, pad_token_id: int) -> Any:
-    """A `LlavaForConditionalGeneration` with fresh weights: Segformer tower, Llama decoder."""
-    from transformers import (
-        LlamaConfig,
-        LlavaConfig,
-        LlavaForConditionalGeneration,
-        SegformerConfig,
-    )
+    """A `LlavaForConditionalGeneration` with fresh weights: LeViT tower, Llama decoder."""
+    from transformers import LevitConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
-    vision = SegformerConfig(
-        num_encoder_blocks=3,
-        strides=[4, 2, 3],
-        patch_sizes=[7, 3, 5],
+    vision = LevitConfig(
+        image_size=IMAGE_SIZE,
         hidden_sizes=list(shape.widths),
         depths=list(shape.depths),
-        sr_ratios=[8, 4, 1],
-        num_attention_heads=[1, 2, 4],
-        mlp_ratios=[4, 4, 4],
-        drop_path_rate=0.05,
-        reshape_last_stage=False,
+        num_attention_heads=list(shape.heads),
     )
-    # LLaVA sizes its projector by this name, which Segformer's configuration lacks.
+    # LLaVA sizes its projector by this name, which LeViT's configuration lacks.
     vision.hidden_size = shape.widths[-1]
-    vision.image_size = IMAGE_SIZE
+    vision.output_hidden_states = True
     text = LlamaConfig(
         vocab_size=shape.n_vocab,
         hidden_size=shape.d_model,
@@ -74,7 +64,22 @@ def build_model(shape: Shape, *, image_token_id: int, pad_token_id: int) -> Any:
         tie_word_embeddings=True,
     )
     config.pad_token_id = pad_token_id
-    return LlavaForConditionalGeneration(config)
+    model = LlavaForConditionalGeneration(config)
+    start_tower(model.model.vision_tower)
+    return model
+
+
+@torch.no_grad()
+def start_tower(tower: nn.Module) -> None:
+    """Weights that keep the scale from layer to layer; every residual branch begins at zero."""
+    for module in tower.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        elif isinstance(module, nn.Linear):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="linear")
+    for name, module in tower.named_modules():
+        if name.endswith(("module.projection", "module.linear_down")):
+            module.batch_norm.weight.zero_()
 
 
 class AnswerHead(nn.Module):
@@ -127,6 +132,17 @@ def branch_mask(branch: Tensor, *, dtype: torch.dtype = torch.float32) -> Tensor
     return mask.masked_fill_(~(same & causal), torch.finfo(dtype).min)[:, None]
 
 
+def image_features(model: Any, pixel_values: Tensor) -> Tensor:
+    """What the decoder gets of the pictures: (n_images, n_image_tokens, d_model)."""
+    image = model.model.get_image_features(
+        pixel_values=pixel_values,
+        vision_feature_layer=model.config.vision_feature_layer,
+        vision_feature_select_strategy=model.config.vision_feature_select_strategy,
+        return_dict=True,
+    )
+    return torch.stack(list(image.pooler_output))
+
+
 def packed_forward(model: Any, pixel_values: Tensor, packed: Packed) -> tuple[Tensor, Tensor]:
     """Next-token logits at the places to read, and the image features.
 
@@ -141,13 +157,7 @@ def packed_forward(model: Any, pixel_values: Tensor, packed: Packed) -> tuple[Te
         logits: (n_reads, n_vocab); features: (n_images, n_image_tokens, d_model).
     """
     inner = model.model
-    image = inner.get_image_features(
-        pixel_values=pixel_values,
-        vision_feature_layer=model.config.vision_feature_layer,
-        vision_feature_select_strategy=model.config.vision_feature_select_strategy,
-        return_dict=True,
-    )
-    features = torch.stack(list(image.pooler_output))
+    features = image_features(model, pixel_values)
     embeddings = inner.get_input_embeddings()(packed.input_ids)
     place = (packed.input_ids == model.config.image_token_id)[..., None]
     embeddings = embeddings.masked_scatter(place, features.to(embeddings.dtype))

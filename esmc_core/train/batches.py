@@ -28,7 +28,7 @@ ATTRIBUTE_INDEX = {name: i for i, name in enumerate(questions.ATTRIBUTES)}
 UPRIGHT_SETS = {"car_colours", "scenes", "weather", "animals", "fashion", "cifar10_train"}
 LEAST_CROP = {"cards": 0.85, "still_lifes": 0.8, "fashion": 0.7}  # labels that a crop would hide
 # Close-ups that are also shown smaller, on another photograph: things seldom fill a picture.
-INSETS = {"car_colours": 0.45, "car_body_colours": 0.2, "flowers": 0.2, "clothing": 0.15}
+INSETS = {"car_colours": 0.3, "car_body_colours": 0.2, "flowers": 0.2, "clothing": 0.15}
 CUT_OUTS = "_cut_outs"
 PAINTS = {name: values for name, values in PROTOTYPES.items() if name != "beige"}
 CAR_PAINTS = PAINTS | {"silver": [(178, 180, 184), (200, 202, 205)], "gray": [(96, 98, 102)]}

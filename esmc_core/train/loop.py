@@ -17,14 +17,22 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from esmc_core.train import validation
-from esmc_core.train.architecture import AnswerHead, Shape, build_model, packed_forward
+from esmc_core.train.architecture import (
+    AnswerHead,
+    Shape,
+    build_model,
+    image_features,
+    packed_forward,
+)
 from esmc_core.train.batches import ATTRIBUTE_INDEX, BatchMaker, HeadTargets, Reads
 from esmc_core.train.data import Dataset
+from esmc_core.train.optimizer import Optimizer
 from esmc_core.train.tokenizer import IMAGE, PAD, answer_id, special_id
 from esmc_core.train.vocabulary import answer_words
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
+JOIN_SHARE = 0.02  # of the run, in which the decoder warms up
 
 
 @dataclass(frozen=True)
@@ -35,14 +43,17 @@ class Settings:
         minutes: length of the run in wall-clock minutes over all its parts, 0 for none.
         steps: length of the run in steps, 0 for none; the shorter of the two counts.
         batch: pictures a step, over all processes.
+        tower_share: share of the run in which the tower learns alone, by the throw-away head: it
+            needs many more pictures than the decoder does.
         hold: share of the run after which the learning rate falls to zero.
     """
 
     minutes: float = 60.0
     steps: int = 0
-    batch: int = 48
-    learning_rate: float = 1.5e-3
+    batch: int = 128
+    learning_rate: float = 6e-3
     warm_up: int = 200
+    tower_share: float = 0.45
     hold: float = 0.4
     weight_decay: float = 0.05
     ema: float = 0.998
@@ -65,28 +76,18 @@ class Run:
         self.device = torch.device(settings.device)
         self.model = empty_model(settings.shape, tokenizer).to(self.device)
         # The plain form is twice as fast as the fused one on a CPU's short sequences.
-        self.model.set_attn_implementation("eager")
+        self.model.model.language_model.set_attn_implementation("eager")
         words = answer_words(data.records)
         self.answer_index = torch.zeros(settings.shape.n_vocab, dtype=torch.long)
         self.answer_index[[answer_id(tokenizer, w) for w in words]] = torch.arange(len(words))
         self.head = AnswerHead(settings.shape.d_model, len(ATTRIBUTE_INDEX), len(words))
         self.head.to(self.device)
-        self.average = [p.detach().clone() for p in self.model.parameters()]
-        self.optimizer = torch.optim.AdamW(self._groups(), lr=1.0, betas=(0.9, 0.97), eps=1e-8)
+        self.average = {k: v.clone() for k, v in floats(self.model).items()}
+        self.optimizer = Optimizer(self.model, self.head, weight_decay=settings.weight_decay)
         self.batches = BatchMaker(
             data, tokenizer, seed=settings.seed, n_questions=settings.n_questions
         )
         self.step, self.elapsed_s = 0, 0.0
-
-    def _groups(self) -> list[dict[str, Any]]:
-        parameters = [*self.model.parameters(), *self.head.parameters()]
-        matrices = [p for p in parameters if p.ndim > 1]
-        others = [p for p in parameters if p.ndim <= 1]
-        decay = self.settings.weight_decay
-        return [
-            {"params": matrices, "weight_decay": decay},
-            {"params": others, "weight_decay": 0.0},
-        ]
 
     def progress(self) -> float:
         """Share of the run that is done, in [0, 1]."""
@@ -96,11 +97,17 @@ class Run:
         return min(1.0, max(by_time, by_steps))
 
     def learning_rate(self) -> float:
-        """Warm-up by steps, constant, then a cosine to zero at the end of the run."""
+        """Warm-up by steps, constant, then a cosine to zero at the end of the run.
+
+        Where the decoder joins the tower, its fresh weights get a warm-up of their own.
+        """
         s = self.settings
-        late = max(0.0, (self.progress() - s.hold) / (1 - s.hold))
+        done = self.progress()
+        late = max(0.0, (done - s.hold) / (1 - s.hold))
         fall = 0.5 * (1 + math.cos(math.pi * late))
-        return s.learning_rate * min(1.0, (self.step + 1) / s.warm_up) * fall
+        joined = (done - s.tower_share) / JOIN_SHARE
+        rise = max(0.1, joined) if 0 <= joined < 1 else 1.0
+        return s.learning_rate * min(1.0, (self.step + 1) / s.warm_up) * fall * rise
 
     def train_step(self, *, rank: int = 0) -> float:
         """One step of optimisation; returns the loss of this process."""
@@ -109,21 +116,26 @@ class Run:
         pixels, packed, reads, known = self.batches.make(self.step, rank=rank, n_images=n_images)
         torch.manual_seed(s.seed * 1_000_003 + self.step * 64 + rank)  # for drop path
         self.model.train()
+        alone = self.progress() < s.tower_share
         with torch.autocast(self.device.type, torch.bfloat16):
-            logits, features = packed_forward(
-                self.model, pixels.to(self.device), packed.to(self.device)
-            )
+            if alone:
+                features = image_features(self.model, pixels.to(self.device))
+            else:
+                logits, features = packed_forward(
+                    self.model, pixels.to(self.device), packed.to(self.device)
+                )
             of_attribute = self.head(features)
-        loss = self._main_loss(logits.float(), reads)
-        loss = loss + s.head_weight * self._head_loss(of_attribute.float(), known)
-        self.optimizer.zero_grad(set_to_none=False)
+        loss = s.head_weight * self._head_loss(of_attribute.float(), known)
+        if not alone:
+            loss = loss + self._main_loss(logits.float(), reads)
+        trained = [*self.model.parameters(), *self.head.parameters()]
+        for parameter in trained:
+            parameter.grad = None
         loss.backward()
         if s.processes > 1:
-            sum_gradients([*self.model.parameters(), *self.head.parameters()], s.processes)
-        nn.utils.clip_grad_norm_([*self.model.parameters(), *self.head.parameters()], 1.0)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate()
-        self.optimizer.step()
+            sum_gradients(trained, s.processes)
+        nn.utils.clip_grad_norm_(trained, 5.0)
+        self.optimizer.step(self.learning_rate())
         self.step += 1
         self._update_average()
         return float(loss.detach())
@@ -144,8 +156,8 @@ class Run:
     @torch.no_grad()
     def _update_average(self) -> None:
         decay = min(self.settings.ema, (1 + self.step) / (10 + self.step))
-        current = [p.detach() for p in self.model.parameters()]
-        torch._foreach_lerp_(self.average, current, 1 - decay)
+        current = list(floats(self.model).values())
+        torch._foreach_lerp_(list(self.average.values()), current, 1 - decay)
 
     def averaged_model(self) -> Any:
         """A copy of the model with the averaged weights, in evaluation mode."""
@@ -184,12 +196,18 @@ def empty_model(shape: Shape, tokenizer: Tokenizer) -> Any:
     )
 
 
-def fill_model(shape: Shape, tokenizer: Tokenizer, values: list[Tensor]) -> Any:
-    """A model in evaluation mode with the values of its parameters, in their order."""
+def floats(model: nn.Module) -> dict[str, Tensor]:
+    """Parameters and running statistics by name, tied ones once, sharing the model's memory."""
+    named = [*model.named_parameters(), *model.named_buffers()]
+    return {name: value.detach() for name, value in named if value.is_floating_point()}
+
+
+def fill_model(shape: Shape, tokenizer: Tokenizer, values: dict[str, Tensor]) -> Any:
+    """A model in evaluation mode with the given values of `floats`."""
     model = empty_model(shape, tokenizer)
     with torch.no_grad():
-        for target, value in zip(model.parameters(), values, strict=True):
-            target.copy_(value)
+        for name, target in floats(model).items():
+            target.copy_(values[name])
     return model.eval()
 
 
@@ -298,5 +316,7 @@ class Progress:
 def finish_part(run: Run, folder: Path) -> None:
     """Save a checkpoint and log the averaged weights' validation accuracies."""
     run.save(folder)
+    if run.progress() < run.settings.tower_share:
+        return
     scores = validation.measure(run.averaged_model(), run.data, run.tokenizer)
     log_line(folder, step=run.step, minutes=round(run.elapsed_s / 60, 2), validation=scores)

@@ -181,23 +181,23 @@ READERS: dict[str, Callable[[Row], tuple[Labels, list[str]]]] = {
 }
 # How often each source is drawn; the rest by its size.
 WEIGHTS = {
-    "car_colours": 0.24,
-    "car_body_colours": 0.04,
-    "fashion": 0.13,
-    "fashion_cut_outs": 0.12,
-    "car_colours_cut_outs": 0.12,
-    "clothing": 0.07,
-    "cards": 0.09,
-    "cifar10_train": 0.08,
-    "cifar10_captioned": 0.06,
-    "grocery": 0.04,
-    "flowers": 0.08,
+    "car_colours": 0.14,
+    "car_colours_cut_outs": 0.07,
+    "car_body_colours": 0.02,
+    "fashion": 0.16,
+    "fashion_cut_outs": 0.08,
+    "clothing": 0.06,
+    "cards": 0.15,
+    "cifar10_train": 0.12,
+    "cifar10_captioned": 0.08,
+    "flowers": 0.06,
+    "grocery": 0.03,
     "scenes": 0.02,
     "weather": 0.02,
     "animals": 0.02,
     "materials": 0.02,
-    "traffic_vehicles": 0.03,
-    "still_lifes": 0.08,
+    "traffic_vehicles": 0.02,
+    "still_lifes": 0.06,
 }
 PHOTOGRAPHS = ("scenes", "weather", "grocery", "traffic_vehicles", "animals")  # backgrounds
 PIXEL_COLOURS: dict[str, tuple[str, ...] | None] = {
