@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -117,7 +118,10 @@ def run_hidden_pass(
         rows[batch, -1] = 1
         if progress:
             progress(int(rows[:, -1].sum()), spec.n_images)
-    np.save(path, np.array(rows[:, :-1]))
+    whole = path.with_suffix(".whole")
+    with whole.open("wb") as file:
+        np.save(file, np.array(rows[:, :-1]))
+    os.replace(whole, path)
     del rows
     partial.unlink()
     return np.load(path, allow_pickle=False).astype(np.float32)

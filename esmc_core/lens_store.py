@@ -76,6 +76,10 @@ class LensStore:
         self.folder, self.spec = folder, spec
         n_layers = spec.n_layers + 1
         shape = (n_layers, spec.n_positions, spec.n_images, spec.top_k)
+        # The marks are made last: where they are, the numbers must be.
+        for name in ("tokens.i32", "probabilities.f16"):
+            if (folder / "done.u8").exists() and not (folder / name).exists():
+                raise ValueError(f"{name} is missing")
         self._tokens = _memory_map(folder / "tokens.i32", np.int32, shape)
         self._probabilities = _memory_map(folder / "probabilities.f16", np.float16, shape)
         self.done = _memory_map(folder / "done.u8", np.uint8, (spec.n_images,))

@@ -71,9 +71,11 @@ class Workspace:
         """The pass of the model over the collection, new or as it was left.
 
         Raises:
-            InputError: the criterion cannot be read.
+            InputError: the criterion cannot be read, or the collection has been deleted.
         """
         from esmc_core.extract import pass_spec
+
+        self.library.load(collection.key)
 
         spec = pass_spec(
             model,
@@ -244,6 +246,23 @@ class Workspace:
             return None
         return points if points.shape == (store.spec.n_images, 2) else None
 
+    def rows(self, store: LensStore, clustering: Clustering) -> Any:
+        """The rows that were clustered: (n_images, n_vocab) sparse or (n_images, d_model).
+
+        Raises:
+            StoreError: the hidden states that were clustered are gone.
+        """
+        import numpy as np
+
+        from esmc_core.cluster.pipeline import vocabulary_rows
+
+        source, settings = clustering.source, clustering.settings
+        if settings.representation == "hidden":
+            path = hidden_path(store, source.layer, source.position)
+            return _load_array(path).astype(np.float32)
+        cell = store.cell(source.layer, source.position)
+        return vocabulary_rows(cell, store.token_texts, settings=settings)
+
     def lay_out(
         self, store: LensStore, clustering: Clustering, project: Callable[[Any], np.ndarray]
     ) -> np.ndarray:
@@ -256,20 +275,11 @@ class Workspace:
             (n_images, 2) float32, UMAP.
 
         Raises:
-            StoreError: the hidden states that were clustered are gone.
+            StoreError: as `rows`.
         """
         import numpy as np
 
-        from esmc_core.cluster.pipeline import vocabulary_rows
-
-        source, settings = clustering.source, clustering.settings
-        if settings.representation == "hidden":
-            path = hidden_path(store, source.layer, source.position)
-            rows: Any = _load_array(path).astype(np.float32)
-        else:
-            cell = store.cell(source.layer, source.position)
-            rows = vocabulary_rows(cell, store.token_texts, settings=settings)
-        points = project(rows)
+        points = project(self.rows(store, clustering))
         content = io.BytesIO()
         np.save(content, points)
         write_bytes(self._layout(store, clustering), content.getvalue())

@@ -59,18 +59,11 @@ def _label_free(
     from esmc_core.cluster.rows import rows_of
     from esmc_core.metrics import silhouette, stability
 
-    rows = _rows(_store, _found)
+    rows = workspace().rows(_store, _found)
     return (
         silhouette(rows, _found.labels),
         stability(rows_of(rows, device="cpu"), _found.n_clusters),
     )
-
-
-def _rows(store: LensStore, found: Clustering) -> Any:
-    from esmc_core.cluster.pipeline import vocabulary_rows
-
-    cell = store.cell(found.source.layer, found.source.position)
-    return vocabulary_rows(cell, store.token_texts, settings=found.settings)
 
 
 def _counts(store: LensStore, found: Clustering) -> None:
@@ -80,7 +73,7 @@ def _counts(store: LensStore, found: Clustering) -> None:
     def work(job: Job) -> list[ClusterCount]:
         from esmc_core.metrics import score_cluster_counts
 
-        rows, stop = _rows(store, found), job.should_stop
+        rows, stop = workspace().rows(store, found), job.should_stop
         return score_cluster_counts(rows, COUNTS, progress=job.progress, should_stop=stop)
 
     if st.button("How many clusters?", help="Stability and silhouette of 2 to 12 clusters."):

@@ -133,6 +133,9 @@ def test_a_damaged_pass_is_named(whole, tmp_path, spec):
     (store.folder / "tokens.i32").write_bytes(b"short")
     with pytest.raises(StoreError, match="is damaged"):
         LensStore.open(store.folder)
+    (store.folder / "tokens.i32").unlink()
+    with pytest.raises(StoreError, match=r"tokens\.i32 is missing"):
+        LensStore.open(store.folder)
     (store.folder / "pass.json").write_text("{")
     with pytest.raises(StoreError, match="cannot be read"):
         LensStore.open(store.folder)
@@ -147,6 +150,7 @@ def test_the_hidden_state_of_one_cell_is_kept_and_resumed(model, spec, whole):
         model, whole, lambda i: (seen.append(i), picture(i))[1], layer=3, position=1
     )
     assert len(seen) == N_IMAGES - 8
+    assert not [path for path in whole.folder.iterdir() if path.suffix in (".whole", ".partial")]
     prompt = model.prompt("the color is")
     inputs = model.preprocess([picture(5)], [prompt])
     stock = model.network(**inputs, output_hidden_states=True).hidden_states[-1]

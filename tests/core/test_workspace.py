@@ -74,6 +74,13 @@ def test_deleting_the_collection_takes_everything(workspace, collection, store, 
     assert not store.folder.exists()
 
 
+def test_a_pass_that_waited_while_its_collection_was_deleted(workspace, collection, tiny_model):
+    workspace.library.delete(collection.key)
+    with pytest.raises(InputError, match="collection"):
+        workspace.create_pass(collection, tiny_model, "the color is")
+    assert not workspace.library.folder(collection.key).exists()
+
+
 @pytest.mark.parametrize("key", ["0" * 16, "", "..", "../../x", "a/b", ".hidden"])
 def test_there_is_no_such_pass(workspace, collection, store, key):
     for act in (workspace.open_pass, workspace.delete_pass):
