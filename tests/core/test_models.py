@@ -62,7 +62,7 @@ def test_hidden_states_are_those_that_transformers_returns(model, pictures):
 def test_raw_lens_leaves_the_norm_out_but_at_the_last_layer(model, pictures):
     prompt = model.prompt(CRITERION)
     hidden = run(model, pictures[:2], [prompt] * 2, prompt.n_positions)
-    unembed = model.family.unembedding(model.network)
+    unembed = model.network.get_output_embeddings()
     assert torch.equal(model.logits(hidden[1], layer=1, lens="raw"), unembed(hidden[1]))
     last = model.n_layers
     same = model.logits(hidden[last], layer=last, lens="norm")
