@@ -37,7 +37,8 @@ class ESMCClustering(ClusterMixin, BaseEstimator):
             started at the mean output of each pseudo-class so that cluster and class stay the
             same; or "argmax" of the outputs, which may leave small clusters empty.
         n_init: k-means++ starts, the best is kept.
-        epochs, learning_rate, batch_size: of the head; the paper's learning rate is 1e-4.
+        epochs, learning_rate, batch_size: of the head, see `train_head`; the paper's learning rate
+            is 1e-4.
         random_state: int, RandomState or None; the same int gives the same labels.
         device: a torch device, "cpu" or "cuda"; for "mps" the CPU is used.
 
@@ -67,7 +68,7 @@ class ESMCClustering(ClusterMixin, BaseEstimator):
         n_init: int = 10,
         epochs: int = 200,
         learning_rate: float = 1e-3,
-        batch_size: int = 4096,
+        batch_size: int = 1024,
         random_state: int | np.random.RandomState | None = 0,
         device: str = "cpu",
     ) -> None:
@@ -151,7 +152,7 @@ class ESMCClustering(ClusterMixin, BaseEstimator):
             on_epoch=None if progress is None else lambda epoch, _: progress(epoch, self.epochs),
             should_stop=should_stop,
         )
-        outputs = head.outputs(rows, batch_size=self.batch_size)
+        outputs = head.outputs(rows)
         labels = outputs.argmax(dim=1)
         if self.labels_from == "head_kmeans":
             labels = _cluster_outputs(outputs, pseudo, self.n_clusters)
