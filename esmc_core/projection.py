@@ -141,12 +141,12 @@ def _fit(
     seed: int,
     report: _Report,
 ) -> np.ndarray:
-    import umap
-
     n_images = matrix.shape[0]
     start = _main_components(matrix, 2, seed=seed) if start is None else start
     n_neighbors = min(n_neighbors, n_images - 1)
     neighbours = _self_first(*_neighbours(matrix, matrix, n_neighbors, report))
+    import umap
+
     with warnings.catch_warnings():
         # That a seed rules out threads, and that known neighbours rule out `transform`.
         warnings.simplefilter("ignore", UserWarning)

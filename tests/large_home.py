@@ -107,12 +107,12 @@ def _batch(concepts: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, 
     for layer in range(N_LAYERS + 1):
         for half in range(2):
             positions = slice(0, 4) if half == 0 else slice(4, None)
-            drawn = _draw(concepts[half], 0.2 + 0.12 * layer, rng)
+            drawn = draw_answers(concepts[half], 0.2 + 0.12 * layer, rng)
             tokens[layer, positions], probabilities[layer, positions] = drawn
     return tokens, probabilities
 
 
-def _draw(
+def draw_answers(
     concepts: np.ndarray, sureness: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """(n_images, TOP_K) tokens and probabilities, most probable first.

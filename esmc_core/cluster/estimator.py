@@ -68,7 +68,7 @@ class ESMCClustering(ClusterMixin, BaseEstimator):
         n_init: int = 10,
         epochs: int = 200,
         learning_rate: float = 1e-3,
-        batch_size: int = 1024,
+        batch_size: int = 512,
         random_state: int | np.random.RandomState | None = 0,
         device: str = "cpu",
     ) -> None:

@@ -12,6 +12,8 @@ from esmc_core.cluster.rows import DenseRows, Rows, SparseRows
 from esmc_core.errors import Cancelled
 
 N_HIDDEN = 512
+MAX_COLUMNS = 4096
+"""Columns that are learnt; of more, those that occur most often among the examples."""
 
 
 class SparseLinear(nn.Module):
@@ -89,7 +91,7 @@ def train_head(
     *,
     epochs: int = 200,
     learning_rate: float = 1e-3,
-    batch_size: int = 1024,
+    batch_size: int = 512,
     seed: int = 0,
     on_epoch: Callable[[int, Head], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -132,7 +134,7 @@ class _Learner:
         self.head, self.small, self.rows, self.targets = head, head, rows, targets
         self.weight: torch.Tensor | None = None
         if isinstance(rows, SparseRows) and isinstance(head.first, SparseLinear):
-            self.rows, self.columns = rows.compressed()
+            self.rows, self.columns = rows.most_frequent(MAX_COLUMNS).compressed()
             first = SparseLinear(head.first.weight.detach()[self.columns], head.first.bias)
             self.small, self.weight = Head(first, head.second), first.weight
         self.optimizer = torch.optim.Adam(self.small.parameters(), lr=learning_rate, fused=True)
