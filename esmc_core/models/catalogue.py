@@ -33,7 +33,7 @@ CATALOGUE: tuple[ModelCard, ...] = (
     ModelCard(
         BUNDLED,
         "Bundled model",
-        6_000_000,
+        7_900_000,
         "MIT",
         "Comes with the app; runs on any laptop. Knows colors and everyday things.",
     ),
