@@ -1,4 +1,4 @@
-"""The command line: `python -m esmc_core cluster|lens PHOTOS --criterion "…" --out FILE`."""
+"""The command line: `python -m esmc_core cluster|lens PHOTOS …` and `bench images DATA …`."""
 
 from __future__ import annotations
 
@@ -60,7 +60,23 @@ def make_parser() -> argparse.ArgumentParser:
     lens = commands.add_parser("lens", help="write the heatmap over layers and prompt tokens")
     _add_common(lens)
     lens.add_argument("--score", choices=["information", "keywords", "confidence"])
+    bench = commands.add_parser("bench", help="measure the method on labelled collections")
+    kinds = bench.add_subparsers(dest="kind", required=True, metavar="KIND")
+    _add_bench_images(kinds.add_parser("images", help="pictures by criteria in words"))
     return parser
+
+
+def _add_bench_images(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "data", type=_path, metavar="DATA", help="a folder of sets, each with a labels.csv, or one"
+    )
+    parser.add_argument("--sets", type=_names, metavar="A,B", help="some of the sets only")
+    parser.add_argument("--prompts", type=_path, metavar="FILE", help="JSON, set: column: prompt")
+    parser.add_argument("--seeds", type=_positive, default=10, metavar="N", help="0 to N - 1")
+    parser.add_argument("--rules", action="store_true", help="also the label-free rules on trial")
+    parser.add_argument("--json", type=_path, metavar="FILE", help="write everything, per seed too")
+    parser.add_argument("--markdown", type=_path, metavar="FILE", help="write the tables")
+    _add_model(parser)
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
@@ -69,11 +85,15 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         "--criterion", type=_text, required=True, help='such as "the color of the car is"'
     )
     parser.add_argument("--out", type=_path, required=True, metavar="FILE")
-    parser.add_argument("--model", help="hub id or folder; the best one here if left")
     parser.add_argument("--lens", choices=["norm", "raw"], default="norm")
     parser.add_argument(
         "--keywords", type=_text, help='expected answers, such as "red, black, white"'
     )
+    _add_model(parser)
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", help="hub id or folder; the best one here if left")
     parser.add_argument(
         "--device", type=_device, help="cuda, mps or cpu; the best one here if left"
     )
@@ -96,6 +116,13 @@ def _path(text: str) -> Path:
     if not text:  # an unset variable of a script; Path("") would be the folder it runs in
         raise argparse.ArgumentTypeError("it is empty")
     return Path(text)
+
+
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise argparse.ArgumentTypeError("it names nothing")
+    return names
 
 
 def _text(text: str) -> str:

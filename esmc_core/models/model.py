@@ -133,6 +133,61 @@ class VisionLanguageModel:
             self.network(**inputs, use_cache=False, logits_to_keep=1)
         return torch.stack(states)
 
+    @torch.inference_mode()
+    def image_features(self, inputs: Any) -> torch.Tensor:
+        """What the vision tower hands to the decoder, averaged over each picture's tokens.
+
+        The prompt plays no part in it.
+
+        Args:
+            inputs: what `preprocess` gave.
+
+        Returns:
+            (n_images, d_model) float32 on the device.
+        """
+        inputs = inputs.to(self.device, dtype=self.dtype)
+        is_image = (inputs["input_ids"] == self.network.config.image_token_id)[..., None]
+        kept: list[torch.Tensor] = []
+
+        def keep(_module: Any, args: tuple, kwargs: dict) -> None:
+            hidden = (args[0] if args else kwargs["hidden_states"]).float()
+            kept.append((hidden * is_image).sum(dim=1) / is_image.sum(dim=1))
+
+        hook = self.family.layers(self.network)[0].register_forward_pre_hook(keep, with_kwargs=True)
+        try:
+            self.network(**inputs, use_cache=False, logits_to_keep=1)
+        finally:
+            hook.remove()
+        return kept[0]
+
+    @torch.inference_mode()
+    def generate(self, inputs: Any, *, max_new_tokens: int) -> list[str]:
+        """The model's answers in words, the most probable token at each step.
+
+        Args:
+            inputs: what `preprocess` gave for prompts of the same length.
+
+        Returns:
+            (n_images,) texts without control tokens.
+
+        Raises:
+            ValueError: some prompt is padded; behind padding a model does not answer.
+        """
+        if not inputs["attention_mask"].all():
+            raise ValueError("prompts of different lengths cannot be answered in one batch")
+        inputs = inputs.to(self.device, dtype=self.dtype)
+        tokenizer = self.processor.tokenizer
+        tokens = self.network.generate(
+            **inputs,
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            num_beams=1,
+            pad_token_id=tokenizer.pad_token_id or tokenizer.eos_token_id,
+        )
+        answers = tokens[:, inputs["input_ids"].shape[1] :]
+        texts = tokenizer.batch_decode(answers, skip_special_tokens=True)
+        return [text.strip() for text in texts]
+
     def logits(self, hidden: torch.Tensor, *, layer: int, lens: Lens = "norm") -> torch.Tensor:
         """E_l(k) = W_u · norm(A_l(k)), the logit lens; W_u is the model's own head.
 
