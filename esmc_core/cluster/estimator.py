@@ -38,7 +38,8 @@ class ESMCClustering(ClusterMixin, BaseEstimator):
             started at the mean output of each pseudo-class so that cluster and class stay the
             same; or "argmax" of the outputs, which may leave small clusters empty.
         n_init: k-means++ starts, the best is kept.
-        epochs, learning_rate, batch_size: of the head; the paper's learning rate is 1e-4.
+        epochs, learning_rate, batch_size: of the head, see `train_head`; the paper's learning rate
+            is 1e-4.
         random_state: int, RandomState or None; the same int gives the same labels.
         device: a torch device, "cpu" or "cuda"; for "mps" the CPU is used.
 
@@ -68,7 +69,7 @@ class ESMCClustering(ClusterMixin, BaseEstimator):
         n_init: int = 10,
         epochs: int = 200,
         learning_rate: float = 1e-3,
-        batch_size: int = 4096,
+        batch_size: int = 512,
         random_state: int | np.random.RandomState | None = 0,
         device: str = "cpu",
     ) -> None:
@@ -154,7 +155,7 @@ class ESMCClustering(ClusterMixin, BaseEstimator):
             if progress is not None:
                 progress(epoch, self.epochs)
             if on_epoch is not None:
-                outputs = head.outputs(rows, batch_size=self.batch_size)
+                outputs = head.outputs(rows)
                 labels = self._labels_of(outputs, pseudo)
                 on_epoch(epoch, outputs.cpu().numpy(), labels.cpu().numpy())
 
@@ -169,7 +170,7 @@ class ESMCClustering(ClusterMixin, BaseEstimator):
             on_epoch=None if progress is None and on_epoch is None else after,
             should_stop=should_stop,
         )
-        outputs = head.outputs(rows, batch_size=self.batch_size)
+        outputs = head.outputs(rows)
         labels = self._labels_of(outputs, pseudo)
         confidence = outputs.softmax(dim=1).gather(1, labels[:, None]).squeeze(1)
         return labels, confidence, pseudo

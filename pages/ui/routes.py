@@ -1,4 +1,4 @@
-"""What the server answers beside the pages: thumbnails, and how far jobs are."""
+"""What the server answers beside the pages: thumbnails, cards, and how far jobs are."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from esmc_core.errors import InputError
+from esmc_core.errors import EsmcError, InputError
+from pages.ui.addresses import thumbnail_url
+from pages.ui.place import load_collection
 from pages.ui.progress import status
 from pages.ui.resources import jobs, workspace
 
@@ -22,6 +24,17 @@ def thumbnail(request: Request) -> Response:
     if not path.is_file():
         return Response(status_code=404)
     return FileResponse(path, media_type="image/webp", headers={"Cache-Control": FOREVER})
+
+
+def card(request: Request) -> Response:
+    """What the map shows of one picture, by its number in a collection, which never changes."""
+    try:
+        collection = load_collection(request.path_params["collection"])
+        picture = collection.pictures[request.path_params["number"]]
+    except (EsmcError, IndexError):
+        return Response(status_code=404)
+    content = {"title": picture.file, "thumbnail": thumbnail_url(picture.digest)}
+    return JSONResponse(content, headers={"Cache-Control": FOREVER})
 
 
 def job_status(request: Request) -> Response:
@@ -41,6 +54,7 @@ def cancel_job(request: Request) -> Response:
 
 ROUTES = [
     Route("/thumbnails/{digest}.webp", thumbnail),
+    Route("/cards/{collection}/{number:int}", card),
     Route("/jobs/{id}", job_status),
     Route("/jobs/{id}/cancel", cancel_job, methods=["POST"]),
 ]
