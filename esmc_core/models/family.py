@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from esmc_core.errors import ModelError
 
 if TYPE_CHECKING:
-    import torch
     from PIL import Image
     from transformers import PreTrainedModel
 
@@ -48,6 +49,10 @@ class Family:
         max_aspect: longer side over shorter side of a picture that the processor accepts.
         has_softcap: whether the model's head squeezes logits as its config says; the others
             leave that field of the config unused.
+        shares_prefix: whether the picture is read the same whatever the criterion behind it, so
+            that many criteria can be read behind one picture.
+        counts_rows: whether a picture takes fewer positions than tokens, so that what follows it
+            must be told where it stands.
     """
 
     title: str
@@ -56,6 +61,8 @@ class Family:
     picture_processor: str | None = None
     max_aspect: float | None = None
     has_softcap: bool = False
+    shares_prefix: bool = True
+    counts_rows: bool = False
 
     def load_processor(self, source: str | Path, **options: Any) -> Any:
         """The stock processor, with the checkpoint's chat template or the family's."""
@@ -130,6 +137,24 @@ class Family:
         cap = getattr(config, "final_logit_softcapping", None) if self.has_softcap else None
         return logits if cap is None else (logits / cap).tanh() * cap
 
+    def positions_behind(
+        self, model: PreTrainedModel, attention_mask: torch.Tensor, n_tokens: int
+    ) -> dict[str, torch.Tensor]:
+        """How `n_tokens` tokens are told where they stand, behind what the model has just read.
+
+        Args:
+            attention_mask: (n_images, n_read) of what it has read, padded in front.
+
+        Returns:
+            (3, n_images, n_tokens) `position_ids`, or nothing for models that count by themselves.
+        """
+        if not self.counts_rows:
+            return {}
+        # The model keeps what the picture saved on itself; it counts on only without padding.
+        start = attention_mask.sum(dim=1, keepdim=True) + model.model.rope_deltas
+        positions = start + torch.arange(n_tokens, device=start.device)
+        return {"position_ids": positions.expand(3, -1, -1)}
+
     def text_config(self, config: Any) -> Any:
         """The part of the config that describes the text decoder."""
         return config.get_text_config()
@@ -176,11 +201,26 @@ FAMILIES: tuple[Family, ...] = (
     Family("LLaVA-1.5", ("llava",), template=LLAVA_TEMPLATE),
     Family("LLaVA-NeXT", ("llava_next",), template=LLAVA_TEMPLATE),
     Family("LLaVA-OneVision", ("llava_onevision",), picture_processor="LlavaOnevisionProcessor"),
-    Family("Qwen2.5-VL", ("qwen2_5_vl",), picture_processor="Qwen2_5_VLProcessor", max_aspect=200),
-    Family("Qwen3-VL", ("qwen3_vl",), picture_processor="Qwen3VLProcessor", max_aspect=200),
+    Family(
+        "Qwen2.5-VL",
+        ("qwen2_5_vl",),
+        picture_processor="Qwen2_5_VLProcessor",
+        max_aspect=200,
+        counts_rows=True,
+    ),
+    Family(
+        "Qwen3-VL",
+        ("qwen3_vl",),
+        picture_processor="Qwen3VLProcessor",
+        max_aspect=200,
+        counts_rows=True,
+    ),
     Family("Gemma 3", ("gemma3",)),
     Family("InternVL", ("internvl",), picture_processor="InternVLProcessor"),
     # SmolVLM's own processor asks for packages for videos; for pictures it is Idefics3's.
     Family("Idefics3 and SmolVLM", ("idefics3", "smolvlm"), picture_processor="Idefics3Processor"),
-    PaliGemmaFamily("PaliGemma", ("paligemma",), template=LINE_TEMPLATE, has_softcap=True),
+    # Its picture attends to the prompt behind it.
+    PaliGemmaFamily(
+        "PaliGemma", ("paligemma",), template=LINE_TEMPLATE, has_softcap=True, shares_prefix=False
+    ),
 )
