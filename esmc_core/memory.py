@@ -29,8 +29,8 @@ class BatchLimit:
     def cut(self, images: np.ndarray) -> Iterator[np.ndarray]:
         """(batch,) numbers of images in pieces of at most `size`, as it is at each piece."""
         while len(images):
-            yield images[: self.size]
-            images = images[self.size :]
+            piece, images = images[: self.size], images[self.size :]
+            yield piece
 
     def run(self, images: np.ndarray, work: Callable[[], Result]) -> Result | None:
         """What `work` gives for the images; None if they are too many, and now the limit.
