@@ -1,0 +1,104 @@
+"""What the ESMC paper's released code does, plainly re-implemented, to be timed beside the app.
+
+One image at a time: the model generates an answer with 5 beams and up to 512 tokens, of which
+nothing is used; the hidden states of the first step are read by the unembedding, without the final
+norm, and a float32 softmax over the whole vocabulary. At one cell, K-means and one epoch of the
+head alternate, 200 times, on dense rows of the vocabulary's width.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from sklearn.cluster import KMeans
+from torch import nn
+
+from esmc_core.cluster.pseudo_labels import choose_pseudo_labels
+from esmc_core.models.model import Prompt, VisionLanguageModel
+
+N_BEAMS = 5
+MAX_NEW_TOKENS = 512
+EPOCHS = 200
+
+
+@torch.inference_mode()
+def read_image(
+    model: VisionLanguageModel,
+    picture: Image.Image,
+    prompt: Prompt,
+    *,
+    max_new_tokens: int = MAX_NEW_TOKENS,
+    top_k: int = 50,
+) -> tuple[torch.Tensor, torch.Tensor, int]:
+    """Generate, then read every layer at the positions from the criterion on.
+
+    Returns:
+        tokens: (n_layers + 1, n_positions, top_k) on the CPU.
+        probabilities: the same shape, float32.
+        n_steps: tokens that each beam was followed for.
+    """
+    inputs = model.preprocess([picture], [prompt]).to(model.device, dtype=model.dtype)
+    tokenizer = model.processor.tokenizer
+    answer: Any = model.network.generate(
+        **inputs,
+        num_beams=N_BEAMS,
+        max_new_tokens=max_new_tokens,
+        do_sample=False,
+        pad_token_id=tokenizer.pad_token_id or 0,
+        output_hidden_states=True,
+        return_dict_in_generate=True,
+    )
+    found = []
+    for states in answer.hidden_states[0]:  # (n_beams, n_tokens, d_model), a layer
+        logits = model.network.get_output_embeddings()(states[0, -prompt.n_positions :])
+        found.append(logits.float().softmax(dim=-1).topk(min(top_k, logits.shape[-1]), dim=-1))
+    tokens = torch.stack([top.indices.cpu() for top in found])
+    probabilities = torch.stack([top.values.cpu() for top in found])
+    return tokens, probabilities, len(answer.hidden_states)
+
+
+def cluster(
+    rows: np.ndarray,
+    centroids: np.ndarray,
+    head: nn.Sequential,
+    *,
+    alpha: float,
+    learning_rate: float,
+    epochs: int = EPOCHS,
+    batch_size: int = 4096,
+) -> np.ndarray:
+    """K-means on the rows, pseudo-labels, an epoch of the head, K-means on its outputs; repeated.
+
+    Confidence is measured against the image's own centroid: the paper's script takes that of the
+    true label, which no user has.
+
+    Args:
+        rows: (n_images, n_vocab) float32, dense.
+        centroids: (n_clusters, n_vocab) to start K-means from, in each epoch.
+        head: Linear(n_vocab, 512), ReLU, Linear(512, n_clusters), on any device.
+
+    Returns:
+        (n_images,) labels of the last epoch.
+    """
+    device = next(head.parameters()).device
+    inputs = torch.from_numpy(rows).to(device)
+    optimizer = torch.optim.Adam(head.parameters(), lr=learning_rate)
+    labels = np.zeros(len(rows), np.int64)
+    for _ in range(epochs):
+        found = KMeans(len(centroids), init=centroids, n_init=1).fit(rows)
+        distances = np.square(rows - found.cluster_centers_[found.labels_]).sum(axis=1)
+        pseudo = choose_pseudo_labels(found.labels_.astype(np.int64), distances, alpha=alpha)
+        chosen = torch.from_numpy(np.flatnonzero(pseudo >= 0)).to(device)
+        targets = torch.from_numpy(pseudo).to(device)
+        for batch in chosen.split(batch_size):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(head(inputs[batch]), targets[batch]).backward()
+            optimizer.step()
+        with torch.no_grad():
+            outputs = head(inputs).cpu().numpy()
+        taught = [outputs[pseudo == k].mean(axis=0) for k in range(len(centroids))]
+        labels = KMeans(len(centroids), init=np.stack(taught), n_init=1).fit(outputs).labels_
+    return labels.astype(np.int64)
