@@ -15,11 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from esmc_core.errors import Cancelled
 from esmc_core.projection import Progress, ShouldStop
 
 _POLL_S = 0.2
-# What both processes see: epochs done, epochs in all, and 1 where the child is to stop.
-_DONE, _TOTAL, _STOP = range(3)
+# What both processes see: epochs done, epochs in all, and the number of the last run that is to
+# stop.
+_DONE, _TOTAL, _STOPPED = range(3)
 
 
 class ProjectionWorker:
@@ -31,6 +33,7 @@ class ProjectionWorker:
         self._pool: ProcessPoolExecutor | None = None
         self._context = multiprocessing.get_context("spawn")
         self._board = self._context.Array("q", 3, lock=False)
+        self._run = 0
 
     def warm_up(self) -> None:
         """Compile in the background what the first projection needs."""
@@ -44,7 +47,10 @@ class ProjectionWorker:
         should_stop: ShouldStop | None = None,
         **options: Any,
     ) -> np.ndarray:
-        """As `esmc_core.projection.project`; a child that died is replaced once."""
+        """As `esmc_core.projection.project`; a child that died is replaced once.
+
+        When stopped it returns at once, and the child gives up at its next safe place.
+        """
         with self._running:
             try:
                 return self._project(matrix, options, progress, should_stop)
@@ -60,11 +66,13 @@ class ProjectionWorker:
         progress: Progress | None,
         should_stop: ShouldStop | None,
     ) -> np.ndarray:
-        self._board[:] = [0, 0, 0]
-        future = self._submit(_project, matrix, options)
+        self._run += 1
+        self._board[_DONE] = self._board[_TOTAL] = 0
+        future = self._submit(_project, self._run, matrix, options)
         while not wait([future], timeout=_POLL_S).done:
             if should_stop is not None and should_stop():
-                self._board[_STOP] = 1
+                self._board[_STOPPED] = self._run
+                raise Cancelled()
             if progress is not None and self._board[_TOTAL]:
                 progress(self._board[_DONE], self._board[_TOTAL])
         return future.result()
@@ -103,12 +111,11 @@ def _warm_up() -> None:
     warm_up()
 
 
-def _project(matrix: Any, options: dict[str, Any]) -> np.ndarray:
+def _project(run: int, matrix: Any, options: dict[str, Any]) -> np.ndarray:
     from esmc_core.projection import project
 
-    return project(matrix, progress=_report, should_stop=lambda: bool(_board[_STOP]), **options)
+    return project(matrix, progress=_report, should_stop=lambda: _board[_STOPPED] >= run, **options)
 
 
 def _report(done: int, total: int) -> None:
-    _board[_TOTAL] = total
-    _board[_DONE] = done
+    _board[_DONE], _board[_TOTAL] = done, total

@@ -5,7 +5,8 @@ The record, which `--json` writes, holds plain JSON:
 - `version`; `model`, `fingerprint`; `seeds`; `settings` (the defaults that were measured);
   `embedder` (of the text answers); `titles`: row key → what it is; `mean_of`: how many criteria.
 - `criteria`: one entry a set and column, with `set`, `criterion`, `prompt`, `n_images`,
-  `n_labelled`, `n_clusters`, `information_bits` (of the best cell), `is_flat` (the warning
+  `n_labelled`, `n_unused` (labels of files that are missing, unreadable or duplicates),
+  `n_clusters`, `information_bits` (of the best cell), `is_flat` (the warning
   fires), `suggested` (`layer`, `position`, `token`), `cell_nmi` ((n_layers + 1) × n_positions,
   K-means at every cell by the first seed), `published` (see `bench.published`, or null) and
   `rows`: row key → figures.
@@ -26,7 +27,7 @@ labels, `oracle_epoch` and `oracle_cell`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ from esmc_core.bench.sets import Labels, count_classes
 from esmc_core.bench.text_features import embedder_name
 from esmc_core.bench.variants import HEADLINE, VARIANTS
 from esmc_core.cluster.clustering import ClusterSettings
+from esmc_core.images import Collection
 from esmc_core.records import key_of
 from esmc_core.target import Heatmap
 
@@ -73,6 +75,16 @@ TITLES = {
 """Row key → title, in the order of the tables."""
 
 
+@dataclass(frozen=True)
+class _Set:
+    """A set that has been read in; truths: column → (n_images,) classes."""
+
+    folder: Path
+    labels: Labels
+    collection: Collection
+    truths: Mapping[str, Sequence[str]]
+
+
 def benchmark(
     tools: Tools,
     sets: Mapping[Path, Labels],
@@ -93,21 +105,21 @@ def benchmark(
     criteria: list[dict[str, Any]] = []
     paraphrases: list[dict[str, Any]] = []
     probes: list[dict[str, Any]] = []
-    for folder, labels in sets.items():
-        with tools.stage(f"{folder.name}: reading") as progress:
-            collection = tools.workspace.library.read_folder(folder, progress=progress)
-        own = prompts.get(folder.name.lower(), {})
-        for column in _columns(labels, own):
-            truth = labels.truth(collection, column)
-            case = Case(tools, collection, prompt_for(column, own), count_classes(truth))
-            name = {"set": folder.name, "criterion": column}
-            criteria.append(name | measure_case(case, truth, name, with_rules=with_rules))
-            for prompt in PARAPHRASES.get(folder.name.lower(), {}).get(column, ()):
-                other = Case(tools, collection, prompt, case.n_clusters)
-                paraphrases.append(name | _measure_paraphrase(other, truth))
-        for prompt in (*PROBES.get(folder.name.lower(), ()), NONSENSE):
-            heatmap = Case(tools, collection, prompt, 1).heatmap()
-            probes.append({"set": folder.name, "prompt": prompt} | _warning(heatmap))
+    for one in [_read(tools, folder, labels, prompts) for folder, labels in sets.items()]:
+        known = one.folder.name.lower()
+        for column, truth in one.truths.items():
+            prompt = prompt_for(column, prompts.get(known, {}))
+            case = Case(tools, one.collection, prompt, count_classes(truth))
+            name = {"set": one.folder.name, "criterion": column}
+            unused = {"n_unused": one.labels.count_unused(one.collection, column)}
+            found = measure_case(case, truth, name, with_rules=with_rules)
+            criteria.append(name | unused | found)
+            for other in PARAPHRASES.get(known, {}).get(column, ()):
+                figures = _measure_paraphrase(replace(case, prompt=other), truth)
+                paraphrases.append(name | figures)
+        for prompt in (*PROBES.get(known, ()), NONSENSE):
+            heatmap = Case(tools, one.collection, prompt, 1).heatmap()
+            probes.append({"set": one.folder.name, "prompt": prompt} | _warning(heatmap))
     return {
         "version": VERSION,
         "model": tools.model.name,
@@ -246,7 +258,14 @@ def _mean_rows(rows: Sequence[Mapping[str, Any]]) -> dict[str, Figures]:
     return found
 
 
-def _columns(labels: Labels, prompts: Mapping[str, str]) -> list[str]:
-    """The columns with a prompt of their own; all where none has one."""
-    listed = [column for column in labels.columns if column in prompts]
-    return listed or list(labels.columns)
+def _read(tools: Tools, folder: Path, labels: Labels, prompts: Prompts) -> _Set:
+    """Read a set's pictures, and check its labels before anything is measured.
+
+    Where columns of the set have prompts of their own, only those are measured.
+    """
+    with tools.stage(f"{folder.name}: reading") as progress:
+        collection = tools.workspace.library.read_folder(folder, progress=progress)
+    own = prompts.get(folder.name.lower(), {})
+    columns = [column for column in labels.columns if column in own] or labels.columns
+    truths = {column: labels.truth(collection, column) for column in columns}
+    return _Set(folder, labels, collection, truths)

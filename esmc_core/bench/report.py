@@ -155,13 +155,15 @@ def _criterion(record: Record, each: Record) -> Table:
     if best:
         shown = f"{best['best_other_nmi']:.3f}"
         rows.append([f"best other published: {best['best_other']}", *[""] * 6, shown])
-    flat = "; FLAT: the warning fires" if each["is_flat"] else ""
+    remarks = "; FLAT: the warning fires" if each["is_flat"] else ""
+    if each["n_unused"]:
+        remarks += f"; {each['n_unused']} labels without a picture of their own"
     return Table(
         f"{each['set']}: {each['criterion']}",
         ["way", "cell", *_FOUR_TITLES, "NMI before its head", "paper NMI"],
         rows,
         f"“{each['prompt']}”, {each['n_labelled']} of {each['n_images']} pictures labelled, "
-        f"K = {each['n_clusters']}, {each['information_bits']:.2f} bits{flat}",
+        f"K = {each['n_clusters']}, {each['information_bits']:.2f} bits{remarks}",
     )
 
 

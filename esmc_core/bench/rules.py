@@ -22,12 +22,10 @@ from esmc_core.bench.runs import Run, load_run, make_run, save_run
 from esmc_core.bench.variants import HEADLINE
 from esmc_core.cluster.estimator import Matrix
 from esmc_core.records import key_of
+from esmc_core.target import NEAR_EQUAL, Heatmap
 
 N_VOTERS = 5
 """Runs that are put together: the seed's own and the next ones."""
-
-NEAR = 0.8
-"""Cells above this share of the best score are put together."""
 
 _VERSION = 1
 
@@ -154,16 +152,19 @@ def fourth_root(evidence: Evidence) -> Run:
 
 
 def near_cells(evidence: Evidence) -> Run:
-    """The whole method on √p of all cells with a score near the best, side by side."""
+    """The whole method on √p of all cells that the suggestion holds for equally good."""
     heatmap = evidence.case.heatmap()
     best = heatmap.values[:, heatmap.candidates].max()
-    cells = [
-        (layer, position)
-        for position in heatmap.candidates
-        for layer in range(len(heatmap.values))
-        if heatmap.values[layer, position] >= NEAR * best
-    ]
+    cells = [cell for cell in _candidates(heatmap) if heatmap.values[cell] >= NEAR_EQUAL * best]
     return evidence.whole(_side_by_side(evidence.case, cells))
+
+
+def weighed_cells(evidence: Evidence) -> Run:
+    """The whole method on √p of every candidate cell, squared distances weighed by its score."""
+    heatmap = evidence.case.heatmap()
+    cells = [cell for cell in _candidates(heatmap) if heatmap.values[cell] > 0]
+    weights = [float(np.sqrt(heatmap.values[cell])) for cell in cells]
+    return evidence.whole(_side_by_side(evidence.case, cells, weights))
 
 
 def late_layers(evidence: Evidence) -> Run:
@@ -172,21 +173,6 @@ def late_layers(evidence: Evidence) -> Run:
     last = evidence.case.store().spec.n_layers
     cells = [(layer, position) for layer in range(max(1, last - 2), last + 1)]
     return evidence.whole(_side_by_side(evidence.case, cells))
-
-
-def late_block(evidence: Evidence) -> Run:
-    """The whole method on √p of the last two layers at the last three positions, side by side.
-
-    Positions before the criterion's first content word are left out.
-    """
-    case = evidence.case
-    spec, candidates = case.store().spec, case.heatmap().candidates
-    cells = [
-        (layer, position)
-        for layer in range(max(1, spec.n_layers - 1), spec.n_layers + 1)
-        for position in candidates[-3:]
-    ]
-    return evidence.whole(_side_by_side(case, cells))
 
 
 def mixture(evidence: Evidence) -> Run:
@@ -206,8 +192,8 @@ RULES: dict[str, Rule] = {
     "rule_spectral": Rule("spectral, Bhattacharyya kernel", spectral),
     "rule_fourth_root": Rule("K-means on the fourth root of p", fourth_root),
     "rule_near_cells": Rule("near-equal cells side by side", near_cells, has_head=True),
+    "rule_weighed_cells": Rule("all cells, weighed by their score", weighed_cells, has_head=True),
     "rule_late_layers": Rule("last three layers side by side", late_layers, has_head=True),
-    "rule_late_block": Rule("2 layers × 3 positions side by side", late_block, has_head=True),
     "rule_mixture": Rule("Gaussian mixture on main directions", mixture),
 }
 """Row key → rule."""
@@ -243,8 +229,21 @@ def _memberships(partitions: Sequence[np.ndarray]) -> scipy.sparse.csr_matrix:
     return scipy.sparse.hstack(blocks).tocsr() / np.float32(np.sqrt(len(partitions)))
 
 
-def _side_by_side(case: Case, cells: Sequence[tuple[int, int]]) -> Matrix:
-    return scipy.sparse.hstack([case.cell_rows(*cell) for cell in cells]).tocsr()
+def _candidates(heatmap: Heatmap) -> list[tuple[int, int]]:
+    """Every (layer, position) that might be suggested."""
+    layers = range(len(heatmap.values))
+    return [(layer, position) for position in heatmap.candidates for layer in layers]
+
+
+def _side_by_side(
+    case: Case, cells: Sequence[tuple[int, int]], weights: Sequence[float] | None = None
+) -> Matrix:
+    """The cells' rows in one; none at all (a flat heatmap) is the suggested cell's."""
+    chosen = cells or [case.cell(HEADLINE)]
+    blocks = [case.cell_rows(*cell) for cell in chosen]
+    if cells and weights:
+        blocks = [rows * weight for rows, weight in zip(blocks, weights, strict=True)]
+    return scipy.sparse.hstack(blocks).tocsr()
 
 
 def _project(rows: Matrix, n_directions: int, seed: int) -> np.ndarray:

@@ -36,13 +36,19 @@ class Labels:
         nothing = ("",) * len(self.columns)
         truth = [self.rows.get(picture.file, nothing)[place] for picture in collection.pictures]
         n_labelled, n_classes = sum(map(bool, truth)), count_classes(truth)
-        if not 2 <= n_classes < max(n_labelled, 3):
+        if not 2 <= n_classes < n_labelled:
             raise InputError(
                 f"Column {column} in {collection.name}'s {LABELS} has {n_classes} classes for "
                 f"{n_labelled} pictures.",
                 "Check the file names in it, or name the columns to measure with --prompts.",
             )
         return truth
+
+    def count_unused(self, collection: Collection, column: str) -> int:
+        """Labels of files that are missing, unreadable or exact duplicates of others."""
+        place = self.columns.index(column)
+        used = {picture.file for picture in collection.pictures}
+        return sum(1 for file, row in self.rows.items() if row[place] and file not in used)
 
 
 def find_sets(data: Path, names: Sequence[str] | None = None) -> list[Path]:

@@ -33,7 +33,7 @@ CATALOGUE: tuple[ModelCard, ...] = (
     ModelCard(
         BUNDLED,
         "Bundled model",
-        6_000_000,
+        7_900_000,
         "MIT",
         "Comes with the app; runs on any laptop. Knows colors and everyday things.",
     ),
@@ -98,14 +98,14 @@ CATALOGUE: tuple[ModelCard, ...] = (
         "Qwen2.5-VL 7B",
         8_292_166_656,
         "Apache 2.0",
-        "Looks at pictures in their own resolution; small ones are fast.",
+        "Looks at pictures in their own resolution, up to a megapixel.",
     ),
     ModelCard(
         "Qwen/Qwen3-VL-8B-Instruct",
         "Qwen3-VL 8B",
         8_767_123_696,
         "Apache 2.0",
-        "The largest here; looks at pictures in their own resolution.",
+        "The largest here; looks at pictures in their own resolution, up to a megapixel.",
     ),
 )
 """From small to large."""

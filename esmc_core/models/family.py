@@ -47,6 +47,8 @@ class Family:
         picture_processor: name of a stock processor class of which only the parts for pictures
             and text are loaded; its part for videos needs packages that the app does without.
         max_aspect: longer side over shorter side of a picture that the processor accepts.
+        max_pixels: larger pictures are made smaller, where the processor would turn each pixel
+            of a photo into tokens, more than ten thousand of them.
         has_softcap: whether the model's head squeezes logits as its config says; the others
             leave that field of the config unused.
         shares_prefix: whether the picture is read the same whatever the criterion behind it, so
@@ -60,6 +62,7 @@ class Family:
     template: str = PLAIN_TEMPLATE
     picture_processor: str | None = None
     max_aspect: float | None = None
+    max_pixels: int | None = None
     has_softcap: bool = False
     shares_prefix: bool = True
     counts_rows: bool = False
@@ -71,6 +74,9 @@ class Family:
         if not getattr(processor, "chat_template", None):
             own = tokenizer.chat_template
             processor.chat_template = own or self.template.replace("IMAGE", processor.image_token)
+        if self.max_pixels is not None:
+            size = processor.image_processor.size
+            size["longest_edge"] = min(size["longest_edge"], self.max_pixels)
         return processor
 
     def load_model(self, source: str | Path, **options: Any) -> PreTrainedModel:
@@ -197,6 +203,8 @@ def begins_with_bos(tokenizer: Any, text: str) -> bool:
     return bool(tokenizer.bos_token) and text.startswith(tokenizer.bos_token)
 
 
+_OWN_RESOLUTION: dict[str, Any] = {"max_aspect": 200, "max_pixels": 1280 * 28 * 28}
+
 FAMILIES: tuple[Family, ...] = (
     Family("LLaVA-1.5", ("llava",), template=LLAVA_TEMPLATE),
     Family("LLaVA-NeXT", ("llava_next",), template=LLAVA_TEMPLATE),
@@ -205,15 +213,15 @@ FAMILIES: tuple[Family, ...] = (
         "Qwen2.5-VL",
         ("qwen2_5_vl",),
         picture_processor="Qwen2_5_VLProcessor",
-        max_aspect=200,
         counts_rows=True,
+        **_OWN_RESOLUTION,
     ),
     Family(
         "Qwen3-VL",
         ("qwen3_vl",),
         picture_processor="Qwen3VLProcessor",
-        max_aspect=200,
         counts_rows=True,
+        **_OWN_RESOLUTION,
     ),
     Family("Gemma 3", ("gemma3",)),
     Family("InternVL", ("internvl",), picture_processor="InternVLProcessor"),

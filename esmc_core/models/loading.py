@@ -96,7 +96,6 @@ def load_model(
     source = _source(name)
     _check_room(name, device)
     family = _family(source)
-    config = _config(source)
     transformers.utils.logging.disable_progress_bar()
     options = _options(source)
     try:
@@ -108,7 +107,7 @@ def load_model(
             "It must hold safetensors weights, a tokenizer and an image processor.",
         ) from error
     network.requires_grad_(False)
-    fingerprint = _fingerprint(source, config, dtype)
+    fingerprint = _fingerprint(source, dtype)
     return VisionLanguageModel(
         network.to(device), processor, family, name=name, fingerprint=fingerprint
     )
@@ -186,23 +185,33 @@ def _count_parameters(name: str) -> int:
     source = _source(name)
     _family(source)
     config = _config(source)
-    with torch.device("meta"):
-        network = AutoModelForImageTextToText.from_config(config)
+    try:
+        with torch.device("meta"):
+            network = AutoModelForImageTextToText.from_config(config)
+    except _LOADING_ERRORS as error:
+        raise _unreadable(source, error) from error
     return sum(weight.numel() for weight in network.parameters())
 
 
-def _fingerprint(source: str | Path, config: Any, dtype: torch.dtype) -> str:
+def _fingerprint(source: str | Path, dtype: torch.dtype) -> str:
     """Digest of what decides the numbers; large weight files count by their ends and size."""
     digest = hashlib.sha256(f"{dtype}{torch.__version__}".encode())
-    commit = getattr(config, "_commit_hash", None)
-    if commit:
-        digest.update(commit.encode())
-    else:
-        for path in sorted(Path(source).iterdir()):
+    if isinstance(source, Path):
+        for path in sorted(source.iterdir()):
             if path.suffix in {".safetensors", ".json", ".jinja", ".model"}:
                 digest.update(f"{path.name}{path.stat().st_size}".encode())
                 _digest_ends(path, digest)
+    else:
+        digest.update(f"{source}{_commit(source)}".encode())
     return digest.hexdigest()[:16]
+
+
+def _commit(name: str) -> str:
+    """The hub's commit of the files that were loaded: the name of their folder in the cache."""
+    from huggingface_hub import try_to_load_from_cache
+
+    config = try_to_load_from_cache(name, "config.json")
+    return Path(config).parent.name if isinstance(config, str) else ""
 
 
 def _digest_ends(path: Path, digest: Any, *, n_bytes: int = 32 * 2**20) -> None:

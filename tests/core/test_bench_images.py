@@ -92,7 +92,7 @@ def test_the_record_has_the_keys_that_are_promised(first, tiny_llava):
     assert (record["model"], record["seeds"], record["mean_of"]) == (str(tiny_llava), [0, 1], 2)
     for criterion in record["criteria"]:
         assert set(criterion) == {
-            *("set", "criterion", "prompt", "n_images", "n_labelled", "n_clusters"),
+            *("set", "criterion", "prompt", "n_images", "n_labelled", "n_unused", "n_clusters"),
             *("information_bits", "is_flat", "suggested", "cell_nmi", "published", "rows"),
         }
         assert list(criterion["rows"]) == list(TITLES)

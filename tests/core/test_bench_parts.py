@@ -12,9 +12,12 @@ from esmc_core.bench.measure import average, measure, nmi_by_cell, oracle_cell, 
 from esmc_core.bench.prompts import PARAPHRASES, PROBES, PROMPTS
 from esmc_core.bench.published import PUBLISHED
 from esmc_core.bench.runs import Run, load_run, make_run, save_run
+from esmc_core.bench.sets import Labels, read_labels
 from esmc_core.bench.text_features import embed_texts
 from esmc_core.cluster.clustering import ClusterSettings
 from esmc_core.cluster.pipeline import make_estimator
+from esmc_core.errors import InputError
+from esmc_core.images import Collection, Picture
 from tests.tiny_lens import clouds
 
 TRUTH = ["a", "a", "b", "b", "", ""]
@@ -120,3 +123,19 @@ def test_every_paraphrase_and_published_figure_belongs_to_a_prompt():
     asked = {(name, column) for name, columns in PROMPTS.items() for column in columns}
     others = {(name, column) for name, columns in PARAPHRASES.items() for column in columns}
     assert set(PUBLISHED) | others <= asked
+
+
+def test_labels_are_matched_by_file(tmp_path):
+    (tmp_path / "labels.csv").write_text(
+        "\ufefffile,colour,kind\na.png, red ,\nb/c.png,blue,x\ngone.png,red,x\n,,\n",
+        encoding="utf-8",
+    )
+    labels = read_labels(tmp_path)
+    pictures = [Picture("0" * 64, file, 1, 1, 1, "") for file in ("a.png", "b/c.png", "new.png")]
+    collection = Collection("0" * 16, "tiny", "", "", tuple(pictures))
+    assert labels.columns == ("colour", "kind")
+    with pytest.raises(InputError, match="2 classes for 2 pictures"):
+        labels.truth(collection, "colour")
+    more = Labels(labels.columns, labels.rows | {"new.png": ("red", "")})
+    assert more.truth(collection, "colour") == ["red", "blue", "red"]
+    assert more.count_unused(collection, "colour") == 1

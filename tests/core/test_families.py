@@ -1,6 +1,8 @@
 """Every family reads picture and prompt as its own classes do, and its lens is its own head."""
 
+import json
 import re
+import shutil
 
 import pytest
 import torch
@@ -178,6 +180,23 @@ def test_a_pass_leaves_nothing_behind_for_the_next(model, pictures):
 def test_pictures_of_odd_shape(model, size):
     picture = Image.new("RGB", size, (200, 30, 40))
     assert run(model, [picture, Image.new("RGB", (40, 30))]).isfinite().all()
+
+
+@pytest.mark.parametrize("name", ["qwen2.5-vl", "qwen3-vl"], indirect=True)
+def test_a_large_photo_is_made_smaller(name, tiny_family, tmp_path):
+    """As the hub's checkpoints are set, a photo of 12 megapixels takes 11,700 tokens or more."""
+    folder = shutil.copytree(tiny_family(name), tmp_path / name)
+    settings = json.loads((folder / "preprocessor_config.json").read_text())
+    settings.pop("max_pixels", None)
+    settings["size"] = {"shortest_edge": 4096, "longest_edge": 16_777_216}
+    (folder / "preprocessor_config.json").write_text(json.dumps(settings))
+    model = load_model(str(folder), device="cpu")
+    grid = model.family.preprocess(
+        model.processor,
+        [Image.new("RGB", (3000, 2000))],
+        [model.prompt(CRITERION).text],
+    )["image_grid_thw"]
+    assert 800 < grid.prod() // 4 <= 1280
 
 
 def test_a_token_for_the_model_is_no_criterion(model, tiny):

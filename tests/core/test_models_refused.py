@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 from PIL import Image
+from transformers import AutoConfig, AutoModelForImageTextToText, PhiConfig
 
 from esmc_core.errors import ModelError
 from esmc_core.models.family import FAMILIES
@@ -77,6 +78,16 @@ def test_code_that_comes_with_a_model_is_never_run(folder, kind):
 def test_a_folder_that_lacks_a_part(folder, missing):
     (folder / missing).unlink()
     refuses(folder, "cannot be loaded")
+
+
+def test_a_text_decoder_of_another_build(tiny_llava, tmp_path):
+    folder = shutil.copytree(tiny_llava, tmp_path / "model")
+    config = AutoConfig.from_pretrained(folder)
+    config.text_config = PhiConfig(
+        vocab_size=400, hidden_size=48, num_hidden_layers=1, num_attention_heads=4
+    )
+    AutoModelForImageTextToText.from_config(config).save_pretrained(folder)
+    refuses(folder, "decoder PhiModel .* is not supported")
 
 
 def test_damaged_weights(folder):

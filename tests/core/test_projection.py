@@ -96,9 +96,9 @@ def test_epochs_are_told_and_it_stops_when_told(laid_out):
         project(
             laid_out[0],
             progress=lambda *step: told.append(step),
-            should_stop=lambda: len(told) >= 3,
+            should_stop=lambda: bool(told),
         )
-    assert 3 <= len(told) < 500
+    assert told and told[-1] != (500, 500)
 
 
 def test_the_other_process_tells_and_stops_too():
