@@ -83,13 +83,15 @@ def _add_bench_images(parser: argparse.ArgumentParser) -> None:
 def _add_bench_speed(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--photos", type=_path, metavar="PHOTOS", help="the samples if left")
     parser.add_argument("--images", type=_positive, metavar="N", help="in each timed pass")
-    parser.add_argument("--rounds", type=_positive, default=3, metavar="N", help="of timed passes")
+    parser.add_argument("--rounds", type=_positive, metavar="N", help="turns of each pass")
     parser.add_argument(
         "--many-images", type=_positive, metavar="N", help="in a long pass, for its memory"
     )
     parser.add_argument("--quick", action="store_true", help="little of everything, as a trial")
     parser.add_argument(
-        "--random-weights", action="store_true", help="LLaVA-1.5-7B, which need not be fetched"
+        "--random-weights",
+        action="store_true",
+        help="LLaVA-1.5-7B, or the LLaVA-1.5 of --model, without its weights: as slow as with them",
     )
     parser.add_argument("--json", type=_path, metavar="FILE", help="write everything")
     _add_model(parser)

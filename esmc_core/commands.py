@@ -179,17 +179,18 @@ def _bench_images(options: argparse.Namespace) -> None:
 def _bench_speed(options: argparse.Namespace) -> None:
     """The pass and the clustering, beside the paper's procedure."""
     from esmc_core.bench import speed_report
-    from esmc_core.bench.random_model import random_llava_7b
+    from esmc_core.bench.random_model import random_model
     from esmc_core.bench.speed import measure_speed, speed_task
 
     if options.json is not None:
         _check_out(options.json, {".json"}, option="--json")
-    if options.random_weights and options.model:
-        raise InputError("--random-weights is a model by itself.", "Leave --model out.")
     workspace = Workspace()
     collection = _read(workspace, options.photos or SAMPLES, at_least=1)
     _check_device(options.device)
-    model = random_llava_7b(options.device) if options.random_weights else _load(options)
+    if options.random_weights:
+        model = random_model(options.model, device=options.device)
+    else:
+        model = _load(options)
     task = speed_task(
         on_gpu=model.device.type == "cuda",
         is_quick=options.quick,

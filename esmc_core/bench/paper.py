@@ -8,6 +8,7 @@ head alternate, 200 times, on dense rows of the vocabulary's width.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,7 @@ def cluster(
     learning_rate: float,
     epochs: int = EPOCHS,
     batch_size: int = 4096,
+    progress: Callable[[int, int | None], None] | None = None,
 ) -> np.ndarray:
     """K-means on the rows, pseudo-labels, an epoch of the head, K-means on its outputs; repeated.
 
@@ -79,6 +81,7 @@ def cluster(
         rows: (n_images, n_vocab) float32, dense.
         centroids: (n_clusters, n_vocab) to start K-means from, in each epoch.
         head: Linear(n_vocab, 512), ReLU, Linear(512, n_clusters), on any device.
+        progress: called with the epochs done, and those in all.
 
     Returns:
         (n_images,) labels of the last epoch.
@@ -87,7 +90,7 @@ def cluster(
     inputs = torch.from_numpy(rows).to(device)
     optimizer = torch.optim.Adam(head.parameters(), lr=learning_rate)
     labels = np.zeros(len(rows), np.int64)
-    for _ in range(epochs):
+    for epoch in range(epochs):
         found = KMeans(len(centroids), init=centroids, n_init=1).fit(rows)
         distances = np.square(rows - found.cluster_centers_[found.labels_]).sum(axis=1)
         pseudo = choose_pseudo_labels(found.labels_.astype(np.int64), distances, alpha=alpha)
@@ -101,4 +104,6 @@ def cluster(
             outputs = head(inputs).cpu().numpy()
         taught = [outputs[pseudo == k].mean(axis=0) for k in range(len(centroids))]
         labels = KMeans(len(centroids), init=np.stack(taught), n_init=1).fit(outputs).labels_
+        if progress is not None:
+            progress(epoch + 1, epochs)
     return labels.astype(np.int64)

@@ -9,10 +9,16 @@ import torch
 from esmc_core.errors import ModelError
 from esmc_core.models.catalogue import PAPER
 from esmc_core.models.family import FAMILIES
-from esmc_core.models.loading import best_device, best_dtype, free_memory, memory_need
+from esmc_core.models.loading import (
+    best_device,
+    best_dtype,
+    free_memory,
+    memory_need,
+    read_config,
+)
 from esmc_core.models.model import VisionLanguageModel
 
-NAME = "LLaVA-1.5-7B with random weights"
+LLAVA = FAMILIES[0]
 _SENTENCES = [
     "USER: the color of the object is ASSISTANT:",
     "the type of the product is",
@@ -20,20 +26,30 @@ _SENTENCES = [
 ] * 4
 
 
-def random_llava_7b(device: str | None = None) -> VisionLanguageModel:
-    """The paper's model but for its weights.
+def random_model(name: str | None = None, *, device: str | None = None) -> VisionLanguageModel:
+    """A LLaVA-1.5 but for its weights.
+
+    Args:
+        name: a folder or hub id, of which only the configuration is read; LLaVA-1.5-7B if left,
+            of which nothing is read at all.
 
     Raises:
-        ModelError: the device has not enough memory.
+        ModelError: it is no LLaVA-1.5, or the device has not enough memory.
     """
-    device = device or best_device()
-    need, free = memory_need(PAPER, device=device), free_memory(device)
+    name, device = name or PAPER, device or best_device()
+    need, free = memory_need(name, device=device), free_memory(device)
     if need > free:
         raise ModelError(
-            f"{NAME} needs {need / 1e9:.1f} GB on {device}, {free / 1e9:.1f} GB are free.",
+            f"{name} needs {need / 1e9:.1f} GB on {device}, {free / 1e9:.1f} GB are free.",
             "Use a larger GPU, or leave --random-weights out.",
         )
-    return random_llava(llava_7b_config(), device=device)
+    config = llava_7b_config() if name == PAPER else read_config(name)
+    if config.model_type not in LLAVA.model_types:
+        raise ModelError(
+            f"{name} is no {LLAVA.title}, but {config.model_type}.",
+            "Random weights are made for that family alone.",
+        )
+    return random_llava(config, name=name, device=device)
 
 
 def llava_7b_config() -> Any:
@@ -64,7 +80,7 @@ def llava_7b_config() -> Any:
     )
 
 
-def random_llava(config: Any, *, device: str) -> VisionLanguageModel:
+def random_llava(config: Any, *, name: str, device: str) -> VisionLanguageModel:
     """A LLaVA of that configuration, in the device's own number format.
 
     Its tokenizer knows the words of the benchmark, one token each, as the real one does.
@@ -84,7 +100,9 @@ def random_llava(config: Any, *, device: str) -> VisionLanguageModel:
     finally:
         torch.set_default_dtype(before)
     network.eval().requires_grad_(False)
-    return VisionLanguageModel(network, processor, FAMILIES[0], name=NAME, fingerprint="random")
+    return VisionLanguageModel(
+        network, processor, LLAVA, name=f"{name} with random weights", fingerprint="random"
+    )
 
 
 def _processor(config: Any) -> Any:
@@ -119,5 +137,5 @@ def _processor(config: Any) -> Any:
         num_additional_image_tokens=1,
         image_token="<image>",
     )
-    processor.chat_template = FAMILIES[0].template.replace("IMAGE", "<image>")
+    processor.chat_template = LLAVA.template.replace("IMAGE", "<image>")
     return processor
