@@ -104,8 +104,10 @@ def run_passes(
         if progress:
             progress(sum(store.n_done for store in stores) // len(stores), n_images)
 
-    criteria = [store.spec.criterion for store in stores]
-    together = [stores] if shares_passes(model, criteria) else [[store] for store in stores]
+    together = [[store] for store in stores]
+    if shares_passes(model, [store.spec.criterion for store in stores]):
+        # The longest first: if it is too long behind the picture, that is said of it.
+        together = [sorted(stores, key=lambda store: -store.spec.n_positions)]
     with WriteBehind(stores, on_commit=report) as writer:
         for some in together:
             for group, batches in _plan(some):
