@@ -22,6 +22,7 @@ from esmc_core.cluster.pseudo_labels import choose_pseudo_labels
 from esmc_core.cluster.rows import SparseRows
 from esmc_core.cluster.threads import threads_for
 
+TURNS = 5
 _ROWS_AT_ONCE = 1_000
 
 Progress = Callable[[int, int | None], None]
@@ -41,46 +42,49 @@ class HeadTask:
 def measure_head(task: HeadTask, *, device: str, progress: Progress) -> dict[str, Any]:
     """Seconds of both from the same start, and how far their labels agree.
 
-    The paper's takes minutes, so it has one turn between two of ours.
+    They take turns: an epoch of the paper's, all of ours. The best turn of each counts, that of the
+    paper's for all of its epochs; its later epochs are run for the labels alone.
 
     Args:
         progress: called with the paper's epochs done, and those in all.
 
     Returns:
-        `head_s`, `head_paper_s`, `head_vs_paper` (how many times faster), `head_same_labels` (up
-        to permutation), `head_agreement` (adjusted Rand index), `head_app_s` (as the app clusters,
-        with its ten starts).
+        `head_s`, `head_paper_s`, `head_vs_paper` (how many times faster), `head_paper_epochs` (how
+        many were timed), `head_same_labels` (up to permutation), `head_agreement` (adjusted Rand
+        index), `head_app_s` (as the app clusters, with its ten starts).
     """
     settings = ClusterSettings(task.n_clusters)
     matrix = made_up_rows(task)
     rows = SparseRows.from_csr(matrix, device=device)
     starts = choose_starts(rows, task.n_clusters, generator=torch.Generator().manual_seed(0))
-    centroids = rows.expand(rows.dense(starts))
-    dense, head = matrix.toarray(), _dense_head(rows, task)
-
-    app_s, _ = _timed(lambda: ESMCClustering(task.n_clusters, device=device).fit(matrix))
-    with threads_for(task.n_rows):
-        before_s, ours = _timed(lambda: _ours(matrix, starts, settings, task, device))
-    paper_s, theirs = _timed(
-        lambda: paper.cluster(
-            dense,
-            centroids,
-            head,
-            alpha=settings.alpha,
-            learning_rate=settings.learning_rate,
-            epochs=task.epochs,
-            progress=progress,
-        )
+    epochs = paper.cluster(
+        matrix.toarray(),
+        rows.expand(rows.dense(starts)),
+        _dense_head(rows, task),
+        alpha=settings.alpha,
+        learning_rate=settings.learning_rate,
+        epochs=task.epochs,
+        n_kmeans=TURNS,
     )
-    with threads_for(task.n_rows):
-        after_s, _ = _timed(lambda: _ours(matrix, starts, settings, task, device))
-    ours_s = min(before_s, after_s)
+    paper_s, ours_s, app_s = [], [], []
+    for turn in range(TURNS):
+        spent_s, theirs = _timed(lambda: next(epochs))
+        paper_s.append(spent_s)
+        with threads_for(task.n_rows):
+            spent_s, ours = _timed(lambda: _ours(matrix, starts, settings, task, device))
+        ours_s.append(spent_s)
+        app_s.append(_timed(lambda: ESMCClustering(task.n_clusters, device=device).fit(matrix))[0])
+        progress(turn + 1, task.epochs)
+    for epoch, labels in enumerate(epochs, TURNS + 1):
+        theirs = labels
+        progress(epoch, task.epochs)
     agreement = float(adjusted_rand_score(theirs, ours))
     return {
-        "head_vs_paper": paper_s / ours_s,
-        "head_s": ours_s,
-        "head_paper_s": paper_s,
-        "head_app_s": app_s,
+        "head_vs_paper": task.epochs * min(paper_s) / min(ours_s),
+        "head_s": min(ours_s),
+        "head_paper_s": task.epochs * min(paper_s),
+        "head_paper_epochs": TURNS,
+        "head_app_s": min(app_s),
         "head_same_labels": agreement == 1.0,
         "head_agreement": agreement,
     }

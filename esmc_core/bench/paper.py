@@ -8,7 +8,7 @@ head alternate, 200 times, on dense rows of the vocabulary's width.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -69,9 +69,9 @@ def cluster(
     alpha: float,
     learning_rate: float,
     epochs: int = EPOCHS,
+    n_kmeans: int = EPOCHS,
     batch_size: int = 4096,
-    progress: Callable[[int, int | None], None] | None = None,
-) -> np.ndarray:
+) -> Iterator[np.ndarray]:
     """K-means on the rows, pseudo-labels, an epoch of the head, K-means on its outputs; repeated.
 
     Confidence is measured against the image's own centroid: the paper's script takes that of the
@@ -81,19 +81,19 @@ def cluster(
         rows: (n_images, n_vocab) float32, dense.
         centroids: (n_clusters, n_vocab) to start K-means from, in each epoch.
         head: Linear(n_vocab, 512), ReLU, Linear(512, n_clusters), on any device.
-        progress: called with the epochs done, and those in all.
+        n_kmeans: epochs that repeat K-means on the rows, as all of the paper's do. From the same
+            start it finds the same, so that the others may take what it found.
 
-    Returns:
-        (n_images,) labels of the last epoch.
+    Yields:
+        (n_images,) labels of each epoch.
     """
     device = next(head.parameters()).device
     inputs = torch.from_numpy(rows).to(device)
     optimizer = torch.optim.Adam(head.parameters(), lr=learning_rate)
-    labels = np.zeros(len(rows), np.int64)
+    pseudo = np.empty(0)
     for epoch in range(epochs):
-        found = KMeans(len(centroids), init=centroids, n_init=1).fit(rows)
-        distances = np.square(rows - found.cluster_centers_[found.labels_]).sum(axis=1)
-        pseudo = choose_pseudo_labels(found.labels_.astype(np.int64), distances, alpha=alpha)
+        if epoch < n_kmeans:
+            pseudo = _pseudo_labels(rows, centroids, alpha)
         chosen = torch.from_numpy(np.flatnonzero(pseudo >= 0)).to(device)
         targets = torch.from_numpy(pseudo).to(device)
         for batch in chosen.split(batch_size):
@@ -103,7 +103,11 @@ def cluster(
         with torch.no_grad():
             outputs = head(inputs).cpu().numpy()
         taught = [outputs[pseudo == k].mean(axis=0) for k in range(len(centroids))]
-        labels = KMeans(len(centroids), init=np.stack(taught), n_init=1).fit(outputs).labels_
-        if progress is not None:
-            progress(epoch + 1, epochs)
-    return labels.astype(np.int64)
+        found = KMeans(len(centroids), init=np.stack(taught), n_init=1).fit(outputs)
+        yield found.labels_.astype(np.int64)
+
+
+def _pseudo_labels(rows: np.ndarray, centroids: np.ndarray, alpha: float) -> np.ndarray:
+    found = KMeans(len(centroids), init=centroids, n_init=1).fit(rows)
+    distances = np.square(rows - found.cluster_centers_[found.labels_]).sum(axis=1)
+    return choose_pseudo_labels(found.labels_.astype(np.int64), distances, alpha=alpha)
