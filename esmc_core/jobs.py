@@ -27,6 +27,7 @@ class Job:
         id: of this run of the work.
         done, total: units finished and in all; total 0 means not known yet.
         stage: what it is at, in words.
+        note: how it is done, in a sentence for the user.
         partial: what the page may use before the end; the function sets it.
         result: what the function returned, once the state is "done".
         error: what went wrong, once the state is "failed".
@@ -39,6 +40,7 @@ class Job:
     done: int = 0
     total: int = 0
     stage: str = ""
+    note: str = ""
     partial: Any = None
     result: Any = None
     error: EsmcError | None = None

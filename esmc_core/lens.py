@@ -74,6 +74,6 @@ def _largest(logits: torch.Tensor, n: int) -> tuple[torch.Tensor, torch.Tensor]:
     rows = logits.numpy()
     columns = np.argpartition(rows, n_vocab - n, axis=-1)[..., n_vocab - n :]
     values = np.take_along_axis(rows, columns, axis=-1)
-    order = np.argsort(-values, axis=-1, kind="stable")
+    order = np.argsort(-values, axis=-1)
     columns, values = (np.take_along_axis(part, order, axis=-1) for part in (columns, values))
     return torch.from_numpy(values), torch.from_numpy(columns)

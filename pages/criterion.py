@@ -58,9 +58,8 @@ def ask(collection: Collection) -> None:
             icon=":material/add:",
             on_click=more_criteria.add,
             disabled=len(others) >= more_criteria.MAX_OTHERS,
-            help="Criteria that are given together share one look at each picture. One that comes "
-            "later needs another look: what the model sees of a picture takes too much room to be "
-            "kept.",
+            help="Criteria that are given together share one look at each picture; one that comes "
+            "later needs another.",
         )
     earlier = preferences.get("criteria", [])
     shown = earlier[: max(5, 1 + len(others))]

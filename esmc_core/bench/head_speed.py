@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,10 +44,11 @@ def measure_head(task: HeadTask, *, device: str, progress: Progress) -> dict[str
     """Seconds of both from the same start, and how far their labels agree.
 
     They take turns: an epoch of the paper's, all of ours. The best turn of each counts, that of the
-    paper's for all of its epochs; its later epochs are run for the labels alone.
+    paper's for all of its epochs. Its labels come from all of them, but on the columns that occur:
+    the others are 0 in every row, and change nothing.
 
     Args:
-        progress: called with the paper's epochs done, and those in all.
+        progress: called with the turns done, and those in all.
 
     Returns:
         `head_s`, `head_paper_s`, `head_vs_paper` (how many times faster), `head_paper_epochs` (how
@@ -57,27 +59,28 @@ def measure_head(task: HeadTask, *, device: str, progress: Progress) -> dict[str
     matrix = made_up_rows(task)
     rows = SparseRows.from_csr(matrix, device=device)
     starts = choose_starts(rows, task.n_clusters, generator=torch.Generator().manual_seed(0))
-    epochs = paper.cluster(
-        matrix.toarray(),
-        rows.expand(rows.dense(starts)),
-        _dense_head(rows, task),
-        alpha=settings.alpha,
-        learning_rate=settings.learning_rate,
-        epochs=task.epochs,
-        n_kmeans=TURNS,
+    centroids, columns = rows.expand(rows.dense(starts)), rows.columns.cpu().numpy()
+    drawn = Head.drawn(rows, task.n_clusters)
+    learning = {"alpha": settings.alpha, "learning_rate": settings.learning_rate}
+    wide = paper.cluster(
+        matrix.toarray(), centroids, _dense_head(drawn, rows.columns, task.n_vocab), **learning
     )
     paper_s, ours_s, app_s = [], [], []
     for turn in range(TURNS):
-        spent_s, theirs = _timed(lambda: next(epochs))
-        paper_s.append(spent_s)
+        paper_s.append(_timed(lambda: next(wide))[0])
         with threads_for(task.n_rows):
             spent_s, ours = _timed(lambda: _ours(matrix, starts, settings, task, device))
         ours_s.append(spent_s)
         app_s.append(_timed(lambda: ESMCClustering(task.n_clusters, device=device).fit(matrix))[0])
-        progress(turn + 1, task.epochs)
-    for epoch, labels in enumerate(epochs, TURNS + 1):
-        theirs = labels
-        progress(epoch, task.epochs)
+        progress(turn + 1, TURNS)
+    *_, theirs = paper.cluster(
+        matrix[:, columns].toarray(),
+        centroids[:, columns],
+        _dense_head(drawn, torch.arange(len(columns)), len(columns)),
+        epochs=task.epochs,
+        n_whole=1,
+        **learning,
+    )
     agreement = float(adjusted_rand_score(theirs, ours))
     return {
         "head_vs_paper": task.epochs * min(paper_s) / min(ours_s),
@@ -140,15 +143,15 @@ def _ours(
     return cluster_outputs(head.outputs(rows), pseudo, task.n_clusters).cpu().numpy()
 
 
-def _dense_head(rows: SparseRows, task: HeadTask) -> nn.Sequential:
-    """The dense form of the head that the app draws for the rows, with the same first weights."""
-    drawn = Head.drawn(rows, task.n_clusters)
+def _dense_head(drawn: Head, columns: torch.Tensor, width: int) -> nn.Sequential:
+    """The dense form of a head: its first weights stand in some columns of that many."""
     assert isinstance(drawn.first, SparseLinear)
-    wide = nn.Linear(task.n_vocab, drawn.first.bias.shape[0]).to(rows.device)
+    first, second = drawn.first, copy.deepcopy(drawn.second)
+    wide = nn.Linear(width, first.bias.shape[0]).to(first.bias.device)
     with torch.no_grad():
-        wide.weight[:, rows.columns] = drawn.first.weight.T
-        wide.bias.copy_(drawn.first.bias)
-    return nn.Sequential(wide, nn.ReLU(), drawn.second)
+        wide.weight[:, columns] = first.weight.T
+        wide.bias.copy_(first.bias)
+    return nn.Sequential(wide, nn.ReLU(), second)
 
 
 def _timed(work: Any) -> tuple[float, Any]:

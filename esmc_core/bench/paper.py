@@ -32,9 +32,13 @@ def read_image(
     prompt: Prompt,
     *,
     max_new_tokens: int = MAX_NEW_TOKENS,
+    to_the_cap: bool = False,
     top_k: int = 50,
 ) -> tuple[torch.Tensor, torch.Tensor, int]:
     """Generate, then read every layer at the positions from the criterion on.
+
+    Args:
+        to_the_cap: follow the beams for all of the tokens, also behind the end of an answer.
 
     Returns:
         tokens: (n_layers + 1, n_positions, top_k) on the CPU.
@@ -47,6 +51,7 @@ def read_image(
         **inputs,
         num_beams=N_BEAMS,
         max_new_tokens=max_new_tokens,
+        min_new_tokens=max_new_tokens if to_the_cap else None,
         do_sample=False,
         pad_token_id=tokenizer.pad_token_id or 0,
         output_hidden_states=True,
@@ -69,7 +74,7 @@ def cluster(
     alpha: float,
     learning_rate: float,
     epochs: int = EPOCHS,
-    n_kmeans: int = EPOCHS,
+    n_whole: int = EPOCHS,
     batch_size: int = 4096,
 ) -> Iterator[np.ndarray]:
     """K-means on the rows, pseudo-labels, an epoch of the head, K-means on its outputs; repeated.
@@ -81,18 +86,19 @@ def cluster(
         rows: (n_images, n_vocab) float32, dense.
         centroids: (n_clusters, n_vocab) to start K-means from, in each epoch.
         head: Linear(n_vocab, 512), ReLU, Linear(512, n_clusters), on any device.
-        n_kmeans: epochs that repeat K-means on the rows, as all of the paper's do. From the same
-            start it finds the same, so that the others may take what it found.
+        n_whole: epochs that do all that the paper's do. In later ones only the head learns, and the
+            last gives labels: from the same start K-means on the rows finds the same, and labels
+            before the last are not used.
 
     Yields:
-        (n_images,) labels of each epoch.
+        (n_images,) labels of the whole epochs, and of the last.
     """
     device = next(head.parameters()).device
     inputs = torch.from_numpy(rows).to(device)
     optimizer = torch.optim.Adam(head.parameters(), lr=learning_rate)
     pseudo = np.empty(0)
     for epoch in range(epochs):
-        if epoch < n_kmeans:
+        if epoch < n_whole:
             pseudo = _pseudo_labels(rows, centroids, alpha)
         chosen = torch.from_numpy(np.flatnonzero(pseudo >= 0)).to(device)
         targets = torch.from_numpy(pseudo).to(device)
@@ -100,6 +106,8 @@ def cluster(
             optimizer.zero_grad()
             nn.functional.cross_entropy(head(inputs[batch]), targets[batch]).backward()
             optimizer.step()
+        if n_whole <= epoch < epochs - 1:
+            continue
         with torch.no_grad():
             outputs = head(inputs).cpu().numpy()
         taught = [outputs[pseudo == k].mean(axis=0) for k in range(len(centroids))]

@@ -9,7 +9,9 @@ things take turns; of each the best turn counts, as whatever else the computer d
   `pass_vs_forward`: that over `forward_images_per_s`, the model alone on the same batches, which
   lie ready in its memory; `ms_per_image`: what the steps of the pass take by themselves.
 - `pass_vs_paper`: over `paper_images_per_s`, the paper's procedure (`bench.paper`) on
-  `paper_n_images`, one a turn; it follows its beams for `paper_tokens` tokens on average.
+  `paper_n_images`, one a turn, with beams that reach their cap of `paper_tokens` tokens;
+  `pass_vs_paper_short`, `paper_short_images_per_s`, `paper_short_tokens`: where the beams end as
+  soon as the model has answered, which the bundled one does in a word.
 - `three_criteria_vs_one`: seconds of a pass with three criteria over those with one; null where
   the model's family reads them one by one.
 - `vision`: what keeping visual features for a later criterion would cost and save:
@@ -197,18 +199,21 @@ def _measure_passes(
     model, size = passes.model, passes.batch_size
     n_batches = min(MAX_BATCHES, -(-task.n_images // size))
     batches = [passes.inputs(range(i * size, (i + 1) * size)) for i in range(n_batches)]
-    n_tokens: list[int] = []
+    n_tokens: dict[bool, list[int]] = {True: [], False: []}
 
-    def read_as_the_paper_does() -> None:
-        picture = passes.open_image(len(n_tokens))
-        found = paper.read_image(model, picture, passes.prompt, max_new_tokens=task.max_new_tokens)
-        n_tokens.append(found[-1])
+    def read_as_the_paper_does(to_the_cap: bool) -> None:
+        picture, limit = passes.open_image(len(n_tokens[to_the_cap])), task.max_new_tokens
+        found = paper.read_image(
+            model, picture, passes.prompt, max_new_tokens=limit, to_the_cap=to_the_cap
+        )
+        n_tokens[to_the_cap].append(found[-1])
 
     works: dict[str, Callable[[], float]] = {
         "forward": lambda: passes.timed(lambda: [forward(model, inputs) for inputs in batches]),
         "pass": lambda: passes.run(CRITERIA[:1], task.n_images),
         "three_criteria": lambda: passes.run(CRITERIA, task.n_images),
-        "paper": lambda: passes.timed(read_as_the_paper_does),
+        "paper": lambda: passes.timed(lambda: read_as_the_paper_does(True)),
+        "paper_short": lambda: passes.timed(lambda: read_as_the_paper_does(False)),
     }
     is_shared = shares_passes(model, CRITERIA)
     if not is_shared:
@@ -225,9 +230,12 @@ def _measure_passes(
         "pass_vs_forward": images_per_s / forward_images_per_s,
         "three_criteria_vs_one": best["three_criteria"] / best["pass"] if is_shared else None,
         "paper_images_per_s": 1 / best["paper"],
-        "paper_n_images": len(n_tokens),
-        "paper_tokens": float(np.mean(n_tokens)),
+        "paper_n_images": task.rounds,
+        "paper_tokens": float(np.mean(n_tokens[True])),
         "pass_vs_paper": images_per_s * best["paper"],
+        "paper_short_images_per_s": 1 / best["paper_short"],
+        "paper_short_tokens": float(np.mean(n_tokens[False])),
+        "pass_vs_paper_short": images_per_s * best["paper_short"],
     }
 
 

@@ -53,6 +53,8 @@ class Family:
             leave that field of the config unused.
         shares_prefix: whether the picture is read the same whatever the criterion behind it, so
             that many criteria can be read behind one picture.
+        packs: whether many criteria may stand in one sequence: every picture takes as many tokens,
+            and attention has no window.
         counts_rows: whether a picture takes fewer positions than tokens, so that what follows it
             must be told where it stands.
     """
@@ -65,6 +67,7 @@ class Family:
     max_pixels: int | None = None
     has_softcap: bool = False
     shares_prefix: bool = True
+    packs: bool = False
     counts_rows: bool = False
 
     def load_processor(self, source: str | Path, **options: Any) -> Any:
@@ -206,7 +209,7 @@ def begins_with_bos(tokenizer: Any, text: str) -> bool:
 _OWN_RESOLUTION: dict[str, Any] = {"max_aspect": 200, "max_pixels": 1280 * 28 * 28}
 
 FAMILIES: tuple[Family, ...] = (
-    Family("LLaVA-1.5", ("llava",), template=LLAVA_TEMPLATE),
+    Family("LLaVA-1.5", ("llava",), template=LLAVA_TEMPLATE, packs=True),
     Family("LLaVA-NeXT", ("llava_next",), template=LLAVA_TEMPLATE),
     Family("LLaVA-OneVision", ("llava_onevision",), picture_processor="LlavaOnevisionProcessor"),
     Family(

@@ -22,8 +22,9 @@ def hidden_states_of_each(
 ) -> list[torch.Tensor]:
     """A_l(k) of every layer at the positions of each prompt; picture and template are read once.
 
-    The keys and values of the prefix stay in a cache, and each prompt is read behind it as if it
-    were the only one.
+    Where the family allows it, all stand in one sequence, and a mask hides the prompts from each
+    other. Else the keys and values of the prefix stay in a cache, and each prompt is read behind it
+    as if it were the only one.
 
     Args:
         inputs: what `model.preprocess` gave for the pictures with the first of the prompts.
@@ -34,6 +35,8 @@ def hidden_states_of_each(
         `model.hidden_states` gives them.
     """
     inputs = inputs.to(model.device, dtype=model.dtype, non_blocking=True)
+    if model.family.packs:
+        return _packed(model, inputs, prompts)
     prefix = _before(inputs, prompts[0].n_positions)
     mask = prefix["attention_mask"]
     # Made without the config: layers with a sliding window would else forget what is behind it,
@@ -56,6 +59,43 @@ def hidden_states_of_each(
         found.append(torch.stack(states))
         cache.crop(-n_positions)
     return found
+
+
+def _packed(
+    model: VisionLanguageModel, inputs: Any, prompts: Sequence[Prompt]
+) -> list[torch.Tensor]:
+    """All prompts in one sequence behind the picture; each counts its positions from there."""
+    lengths = [prompt.n_positions for prompt in prompts]
+    prefix = inputs["input_ids"][:, : -lengths[0]]
+    n_images, start = prefix.shape
+    behind = torch.tensor([i for prompt in prompts for i in prompt.token_ids], device=prefix.device)
+    ids = torch.cat([prefix, behind.expand(n_images, -1)], dim=1)
+    owner = [-1] * start + [k for k, length in enumerate(lengths) for _ in range(length)]
+    positions = [*range(start), *(start + i for length in lengths for i in range(length))]
+    at = torch.arange(start, ids.shape[1], device=ids.device).expand(n_images, -1)
+    with model.recording(at) as states:
+        model.network(
+            **(dict(inputs) | {"input_ids": ids, "attention_mask": _mask(owner, model)}),
+            position_ids=torch.tensor(positions, device=ids.device)[None],
+            use_cache=False,
+            logits_to_keep=1,
+        )
+    return list(torch.stack(states).split(lengths, dim=2))
+
+
+def _mask(owner: Sequence[int], model: VisionLanguageModel) -> torch.Tensor:
+    """(1, 1, n_tokens, n_tokens) what is added to the attention, 0 or next to -inf.
+
+    A mask of truth values would be read wrongly by the plain attention.
+
+    Args:
+        owner: (n_tokens,) which prompt a token belongs to, -1 what stands before all of them.
+    """
+    owners = torch.tensor(owner, device=model.device)
+    seen = (owners[None] == owners[:, None]) | (owners == -1)[None]
+    hidden = ~seen.tril()
+    mask = torch.zeros(hidden.shape, dtype=model.dtype, device=model.device)
+    return mask.masked_fill(hidden, torch.finfo(model.dtype).min)[None, None]
 
 
 def _before(inputs: Any, n_positions: int) -> dict[str, torch.Tensor]:

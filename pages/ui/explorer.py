@@ -47,12 +47,10 @@ def _progress(collection: Collection, store: LensStore) -> None:
     job = show_job(passes.job_key(store))
     spec = store.spec
     if job and job.is_active:
-        st.caption(job.stage)
         return
     if store.is_complete:
-        how = job.result if job and job.result else ""
         looked_at = f"{counted(spec.n_images, 'picture')} looked at by {escape(spec.model)}."
-        st.caption(f"{looked_at} {how}")
+        st.caption(f"{looked_at} {job.note if job else ''}")
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"{store.n_done:,} of {counted(spec.n_images, 'picture')} are done.")

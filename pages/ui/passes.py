@@ -24,21 +24,19 @@ def start(
 ) -> Job:
     """Run the model over the collection in the background, or go on where it stopped.
 
-    Of some criteria the first is shown. What the user is told of how they were read is the job's
-    result.
+    Of some criteria the first is shown. The job's note says what they share.
     """
     model = model or preferences.model_name()
     lens = lens or preferences.lens()
     criteria = list(dict.fromkeys(" ".join(criterion.split()) for criterion in criteria))
     keys = [_job_key(collection.key, model, lens, criterion) for criterion in criteria]
 
-    def work(job: Job) -> str:
+    def work(job: Job) -> None:
         from esmc_core.extract import run_passes, shares_passes
 
         job.stage = "loading the model"
         loaded = models().get(model)
         is_shared = shares_passes(loaded, criteria)
-        before = {made.model for made in workspace().list_passes(collection.key)}
         stores = [
             workspace().create_pass(collection, loaded, criterion, lens=lens)
             for criterion in criteria
@@ -46,8 +44,12 @@ def start(
         for criterion in reversed(criteria):
             preferences.remember_criterion(criterion)
         missing = [store for store in stores if not store.is_complete]
-        told = _tell(loaded, len(stores), len(missing), is_shared, loaded.name in before)
-        job.stage = told
+        earlier = {
+            made.key
+            for made in workspace().list_passes(collection.key)
+            if made.model == loaded.name
+        }.difference(store.key for store in stores)
+        job.note = _tell(loaded, len(stores), len(missing), is_shared, bool(earlier))
         job.partial = {key: store.key for key, store in zip(keys, stores, strict=True)}
         run_passes(
             loaded,
@@ -56,14 +58,10 @@ def start(
             progress=job.progress,
             should_stop=job.should_stop,
         )
-        return told
 
     st.session_state[_ASKED] = keys[0]
-    title = "Looking at the pictures"
-    if len(criteria) > 1:
-        title += f" for {len(criteria)} criteria"
     waiting = [key for key in keys if not jobs().is_going_on(key)] or keys
-    return jobs().submit(waiting[0], work, title=title, also=waiting[1:])
+    return jobs().submit(waiting[0], work, title="Looking at the pictures", also=waiting[1:])
 
 
 def asked(collection: Collection) -> Job | None:

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from esmc_core.__main__ import main
 from esmc_core.bench import paper, random_model
-from esmc_core.bench.head_speed import HeadTask, made_up_rows, measure_head
+from esmc_core.bench.head_speed import TURNS, HeadTask, made_up_rows, measure_head
 from esmc_core.bench.speed import speed_task, take_turns
 from esmc_core.bench.speed_parts import PeakMemory, matrix_tflops
 from esmc_core.errors import ModelError
@@ -18,6 +19,7 @@ from tests.command_line import refused
 from tests.core.test_extract import picture
 
 RATIOS = {"pass_vs_forward", "pass_vs_paper", "three_criteria_vs_one", "head_vs_paper"}
+RATIOS |= {"pass_vs_paper_short"}
 FIGURES = {"images_per_s", "forward_images_per_s", "paper_images_per_s", "matrix_tflops", "head_s"}
 
 
@@ -79,7 +81,7 @@ def test_the_largest_model_is_the_published_one():
 def test_the_papers_reading_is_the_raw_lens(tiny_model):
     prompt = tiny_model.prompt("the color is")
     tokens, probabilities, n_steps = paper.read_image(
-        tiny_model, picture(3), prompt, max_new_tokens=3
+        tiny_model, picture(3), prompt, max_new_tokens=3, to_the_cap=True
     )
     inputs = tiny_model.preprocess([picture(3)], [prompt])
     states = tiny_model.hidden_states(inputs, n_positions=prompt.n_positions)
@@ -91,11 +93,25 @@ def test_the_papers_reading_is_the_raw_lens(tiny_model):
 
 def test_both_heads_agree_from_the_same_start():
     task = HeadTask(n_rows=200, n_vocab=600, n_clusters=4, epochs=100, n_entries=20)
-    epochs = []
-    found = measure_head(task, device="cpu", progress=lambda *at: epochs.append(at))
+    turns = []
+    found = measure_head(task, device="cpu", progress=lambda *at: turns.append(at))
     assert found["head_same_labels"] and found["head_agreement"] == 1
     assert found["head_vs_paper"] == found["head_paper_s"] / found["head_s"]
-    assert epochs[-1] == (100, 100)
+    assert turns[-1] == (TURNS, TURNS)
+
+
+def test_epochs_of_the_paper_that_are_cut_short_give_the_same_labels():
+    rows = made_up_rows(HeadTask(n_rows=60, n_vocab=80, n_clusters=3, n_entries=9)).toarray()
+
+    def labels(**options):
+        torch.manual_seed(0)
+        head = nn.Sequential(nn.Linear(80, 16), nn.ReLU(), nn.Linear(16, 3))
+        more = {"alpha": 0.5, "learning_rate": 1e-2, "epochs": 12}
+        return list(paper.cluster(rows, rows[:3], head, **more, **options))
+
+    whole, cut = labels(), labels(n_whole=2)
+    assert len(whole) == 12 and len(cut) == 3
+    assert all(map(np.array_equal, cut, [*whole[:2], whole[-1]]))
 
 
 def test_rows_that_are_made_up_have_the_form_of_a_cell():
