@@ -53,8 +53,8 @@ class Family:
             leave that field of the config unused.
         shares_prefix: whether the picture is read the same whatever the criterion behind it, so
             that many criteria can be read behind one picture.
-        packs: whether many criteria may stand in one sequence: every picture takes as many tokens,
-            and attention has no window.
+        same_size: whether every picture becomes one square of the same size, hence as many tokens.
+            Then many criteria stand in one sequence behind it.
         counts_rows: whether a picture takes fewer positions than tokens, so that what follows it
             must be told where it stands.
     """
@@ -67,7 +67,7 @@ class Family:
     max_pixels: int | None = None
     has_softcap: bool = False
     shares_prefix: bool = True
-    packs: bool = False
+    same_size: bool = False
     counts_rows: bool = False
 
     def load_processor(self, source: str | Path, **options: Any) -> Any:
@@ -120,6 +120,8 @@ class Family:
         self, processor: Any, pictures: Sequence[Image.Image], texts: Sequence[str]
     ) -> Any:
         """The model's inputs for one batch as tensors on the CPU, padded behind."""
+        steps = processor.image_processor
+        scales_here = self.same_size and steps.do_rescale and steps.do_normalize
         inputs = processor(
             images=[[self._within_aspect(picture)] for picture in pictures],
             text=list(texts),
@@ -127,8 +129,11 @@ class Family:
             padding=True,
             padding_side="right",
             add_special_tokens=not begins_with_bos(processor.tokenizer, texts[0]),
+            **({"do_rescale": False, "do_normalize": False} if scales_here else {}),
         )
         inputs.pop("labels", None)
+        if scales_here:
+            inputs["pixel_values"] = _scaled(inputs["pixel_values"], steps)
         return inputs
 
     def layers(self, model: PreTrainedModel) -> torch.nn.ModuleList:
@@ -201,6 +206,17 @@ class PaliGemmaFamily(Family):
         return type(PaliGemmaProcessor.__name__, (PaliGemmaProcessor,), as_written)
 
 
+def _scaled(pixels: torch.Tensor, steps: Any) -> torch.Tensor:
+    """Rescaled and normalised as the stock processor does it, but in one step.
+
+    Args:
+        pixels: (n_images, 3, height, width) uint8.
+        steps: the stock image processor.
+    """
+    mean, std = (torch.tensor(of).view(-1, 1, 1) for of in (steps.image_mean, steps.image_std))
+    return pixels.float().mul_(steps.rescale_factor / std).sub_(mean / std)
+
+
 def begins_with_bos(tokenizer: Any, text: str) -> bool:
     """Whether the template wrote the token that the tokenizer would put in front."""
     return bool(tokenizer.bos_token) and text.startswith(tokenizer.bos_token)
@@ -209,7 +225,7 @@ def begins_with_bos(tokenizer: Any, text: str) -> bool:
 _OWN_RESOLUTION: dict[str, Any] = {"max_aspect": 200, "max_pixels": 1280 * 28 * 28}
 
 FAMILIES: tuple[Family, ...] = (
-    Family("LLaVA-1.5", ("llava",), template=LLAVA_TEMPLATE, packs=True),
+    Family("LLaVA-1.5", ("llava",), template=LLAVA_TEMPLATE, same_size=True),
     Family("LLaVA-NeXT", ("llava_next",), template=LLAVA_TEMPLATE),
     Family("LLaVA-OneVision", ("llava_onevision",), picture_processor="LlavaOnevisionProcessor"),
     Family(

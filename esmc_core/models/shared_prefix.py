@@ -22,9 +22,9 @@ def hidden_states_of_each(
 ) -> list[torch.Tensor]:
     """A_l(k) of every layer at the positions of each prompt; picture and template are read once.
 
-    Where the family allows it, all stand in one sequence, and a mask hides the prompts from each
-    other. Else the keys and values of the prefix stay in a cache, and each prompt is read behind it
-    as if it were the only one.
+    Where all pictures have as many tokens, all stand in one sequence, and a mask hides the prompts
+    from each other. Else the keys and values of the prefix stay in a cache, and each prompt is read
+    behind it as if it were the only one.
 
     Args:
         inputs: what `model.preprocess` gave for the pictures with the first of the prompts.
@@ -35,7 +35,7 @@ def hidden_states_of_each(
         `model.hidden_states` gives them.
     """
     inputs = inputs.to(model.device, dtype=model.dtype, non_blocking=True)
-    if model.family.packs:
+    if model.family.same_size:
         return _packed(model, inputs, prompts)
     prefix = _before(inputs, prompts[0].n_positions)
     mask = prefix["attention_mask"]
