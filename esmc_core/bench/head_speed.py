@@ -61,7 +61,7 @@ def measure_head(task: HeadTask, *, device: str, progress: Progress) -> dict[str
     starts = choose_starts(rows, task.n_clusters, generator=torch.Generator().manual_seed(0))
     centroids, columns = rows.expand(rows.dense(starts)), rows.columns.cpu().numpy()
     drawn = Head.drawn(rows, task.n_clusters)
-    learning = {"alpha": settings.alpha, "learning_rate": settings.learning_rate}
+    learning: dict[str, Any] = {"alpha": settings.alpha, "learning_rate": settings.learning_rate}
     wide = paper.cluster(
         matrix.toarray(), centroids, _dense_head(drawn, rows.columns, task.n_vocab), **learning
     )
