@@ -1,4 +1,4 @@
-"""The command line: `python -m esmc_core cluster|lens PHOTOS …` and `bench images DATA …`."""
+"""The command line: `python -m esmc_core cluster|lens PHOTOS …` and `bench images|speed …`."""
 
 from __future__ import annotations
 
@@ -60,9 +60,10 @@ def make_parser() -> argparse.ArgumentParser:
     lens = commands.add_parser("lens", help="write the heatmap over layers and prompt tokens")
     _add_common(lens)
     lens.add_argument("--score", choices=["information", "keywords", "confidence"])
-    bench = commands.add_parser("bench", help="measure the method on labelled collections")
+    bench = commands.add_parser("bench", help="measure the method and its speed")
     kinds = bench.add_subparsers(dest="kind", required=True, metavar="KIND")
     _add_bench_images(kinds.add_parser("images", help="pictures by criteria in words"))
+    _add_bench_speed(kinds.add_parser("speed", help="the pass and the clustering, timed"))
     return parser
 
 
@@ -76,6 +77,23 @@ def _add_bench_images(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rules", action="store_true", help="also the label-free rules on trial")
     parser.add_argument("--json", type=_path, metavar="FILE", help="write everything, per seed too")
     parser.add_argument("--markdown", type=_path, metavar="FILE", help="write the tables")
+    _add_model(parser)
+
+
+def _add_bench_speed(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--photos", type=_path, metavar="PHOTOS", help="the samples if left")
+    parser.add_argument("--images", type=_positive, metavar="N", help="in each timed pass")
+    parser.add_argument("--rounds", type=_positive, metavar="N", help="turns of each pass")
+    parser.add_argument(
+        "--many-images", type=_positive, metavar="N", help="in a long pass, for its memory"
+    )
+    parser.add_argument("--quick", action="store_true", help="little of everything, as a trial")
+    parser.add_argument(
+        "--random-weights",
+        action="store_true",
+        help="LLaVA-1.5-7B, or the LLaVA-1.5 of --model, without its weights: as slow as with them",
+    )
+    parser.add_argument("--json", type=_path, metavar="FILE", help="write everything")
     _add_model(parser)
 
 

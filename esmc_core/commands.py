@@ -26,6 +26,8 @@ from esmc_core.workspace import Workspace
 if TYPE_CHECKING:
     from esmc_core.cluster.clustering import ClusterSettings
 
+SAMPLES = Path(__file__).resolve().parents[1] / "assets" / "samples"
+
 
 def cluster(options: argparse.Namespace) -> None:
     """Write one row a readable picture: its cluster, the cluster's name, how sure it is."""
@@ -144,7 +146,15 @@ def _lens_page(record: dict[str, Any], heatmap: Heatmap) -> str:
 
 
 def bench(options: argparse.Namespace) -> None:
-    """Measure the method on labelled sets; the tables go to stdout."""
+    """Measure; the tables go to stdout."""
+    if options.kind == "speed":
+        _bench_speed(options)
+    else:
+        _bench_images(options)
+
+
+def _bench_images(options: argparse.Namespace) -> None:
+    """The method on labelled sets."""
     from esmc_core.bench import report
     from esmc_core.bench.case import Tools
     from esmc_core.bench.images import benchmark
@@ -164,6 +174,41 @@ def bench(options: argparse.Namespace) -> None:
     if options.markdown is not None:
         write_bytes(options.markdown, report.as_markdown(record).encode())
     print(report.as_text(record))
+
+
+def _bench_speed(options: argparse.Namespace) -> None:
+    """The pass and the clustering, beside the paper's procedure."""
+    from esmc_core.bench import speed_report
+    from esmc_core.bench.random_model import random_model
+    from esmc_core.bench.speed import measure_speed, speed_task
+
+    if options.json is not None:
+        _check_out(options.json, {".json"}, option="--json")
+    workspace = Workspace()
+    collection = _read(workspace, options.photos or SAMPLES, at_least=1)
+    _check_device(options.device)
+    if options.random_weights:
+        model = random_model(options.model, device=options.device)
+    else:
+        model = _load(options)
+    task = speed_task(
+        on_gpu=model.device.type == "cuda",
+        is_quick=options.quick,
+        n_images=options.images,
+        many_images=options.many_images,
+        rounds=options.rounds,
+    )
+    opened = workspace.image_opener(collection)
+    record = measure_speed(
+        model,
+        lambda number: opened(number % collection.n_images),
+        folder=workspace.library.folder(collection.key),
+        task=task,
+        stage=_bar,
+    )
+    if options.json is not None:
+        write_json(options.json, record)
+    print(speed_report.as_text(record))
 
 
 def _check_out(path: Path, suffixes: set[str], *, option: str = "--out") -> None:

@@ -1,29 +1,34 @@
-"""The pass: every image of a collection and the criterion through the model, once."""
+"""The pass: every image of a collection through the model once, for one criterion or many."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-from PIL import Image
+import torch
 
-from esmc_core.errors import Cancelled
 from esmc_core.lens import TOP_K, read_lens
 from esmc_core.lens_store import LensStore, PassSpec, hidden_path
+from esmc_core.look import OpenImage, look
 from esmc_core.models.model import Lens, VisionLanguageModel
+from esmc_core.models.shared_prefix import can_share, hidden_states_of_each
+from esmc_core.transfer import to_host
+from esmc_core.write_behind import WriteBehind
 
 Progress = Callable[[int, int], None]
-OpenImage = Callable[[int], Image.Image]
 
 
 def default_batch_size(model: VisionLanguageModel) -> int:
-    """Images a batch: many for a small model, few for a large one on a CPU."""
+    """Images a batch: many for a small model, few for a large one on a CPU.
+
+    On a GPU a size to begin with: what does not fit is halved. Beyond it a GPU gains nothing, as a
+    picture of a large model has hundreds of tokens.
+    """
     if model.device.type == "cpu":
-        return 16 if model.n_parameters < 100e6 else 1
-    return 16
+        return 32 if model.n_parameters < 100e6 else 16 if model.n_parameters < 500e6 else 1
+    return 64 if model.device.type == "cuda" else 16
 
 
 def pass_spec(
@@ -62,26 +67,104 @@ def run_pass(
     progress: Progress | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> None:
-    """Fill the store; what it holds already is not computed again.
+    """Fill the store of one criterion; see `run_passes`."""
+    run_passes(model, [store], open_image, progress=progress, should_stop=should_stop)
 
-    Batches are cut at fixed places of the store's order, so a pass that was killed and goes
-    on computes the same batches, hence the same numbers.
+
+def run_passes(
+    model: VisionLanguageModel,
+    stores: Sequence[LensStore],
+    open_image: OpenImage,
+    *,
+    progress: Progress | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> None:
+    """Fill the stores of some criteria; what they hold already is not computed again.
+
+    Each picture is read once for all criteria that miss it, where the model's family allows that
+    (`shares_passes`); else the criteria come one after another.
+
+    Batches are cut at fixed places of the stores' order, so a pass that was killed and goes on
+    computes the same batches, hence the same numbers: bit for bit if it goes on for the same
+    criteria and the device has no less memory free, else but for rounding (below 1e-4 in float32).
 
     Args:
-        open_image: gives the picture of an image number.
+        stores: passes of the model over one collection.
+        open_image: gives the picture of an image number; called from several threads.
+        progress: called from another thread with the images finished, on average over the
+            criteria, and those in all.
 
     Raises:
         Cancelled: `should_stop` said so; the batches done so far stay.
+        ModelError: the device's memory does not hold a single picture.
     """
-    spec = store.spec
-    size = spec.batch_size
-    batches = [store.order[i : i + size] for i in range(0, spec.n_images, size)]
-    missing = [batch for batch in batches if not store.done[batch].all()]
-    for batch, hidden in _forward(model, missing, open_image, spec, should_stop):
-        tokens, probabilities = read_lens(model, hidden, lens=spec.lens, top_k=spec.top_k)
-        store.write(batch, tokens.cpu().numpy(), probabilities.cpu().numpy())
+    n_images = stores[0].spec.n_images
+
+    def report() -> None:
         if progress:
-            progress(store.n_done, spec.n_images)
+            progress(sum(store.n_done for store in stores) // len(stores), n_images)
+
+    together = [[store] for store in stores]
+    if shares_passes(model, [store.spec.criterion for store in stores]):
+        # The longest first: if it is too long behind the picture, that is said of it.
+        together = [sorted(stores, key=lambda store: -store.spec.n_positions)]
+    with WriteBehind(stores, on_commit=report) as writer:
+        for some in together:
+            for group, batches in _plan(some):
+                read = _Reader(model, group)
+                for images, found in look(
+                    model, batches, read.prompts[0], open_image, read, should_stop=should_stop
+                ):
+                    for store, arrays in zip(group, found, strict=True):
+                        writer.put(store, images, arrays)
+
+
+def shares_passes(model: VisionLanguageModel, criteria: Sequence[str]) -> bool:
+    """Whether the model reads each picture only once for all of the criteria.
+
+    Raises:
+        InputError: a criterion cannot be read.
+    """
+    return can_share(model, [model.prompt(criterion) for criterion in criteria])
+
+
+class _Reader:
+    """From a batch's inputs to the lens of each store's criterion, on its way to the CPU."""
+
+    def __init__(self, model: VisionLanguageModel, stores: Sequence[LensStore]) -> None:
+        self.model, self.stores = model, stores
+        self.prompts = [model.prompt(store.spec.criterion) for store in stores]
+
+    def __call__(self, inputs: Any) -> list[Callable[[], Any]]:
+        if len(self.prompts) == 1:
+            n_positions = self.prompts[0].n_positions
+            hidden = [self.model.hidden_states(inputs, n_positions=n_positions)]
+        else:
+            hidden = hidden_states_of_each(self.model, inputs, self.prompts)
+        return [
+            to_host(*read_lens(self.model, states, lens=store.spec.lens, top_k=store.spec.top_k))
+            for store, states in zip(self.stores, hidden, strict=True)
+        ]
+
+
+def _plan(stores: Sequence[LensStore]) -> Iterator[tuple[list[LensStore], list[np.ndarray]]]:
+    """Which of the stores miss which batches: groups of stores, and the batches all of them miss.
+
+    Returns:
+        (batch,) image numbers of each batch, in the stores' order.
+    """
+    missing: dict[tuple[int, int], list[int]] = {}
+    for number, store in enumerate(stores):
+        size = store.spec.batch_size
+        for start in range(0, store.spec.n_images, size):
+            if not store.done[store.order[start : start + size]].all():
+                missing.setdefault((start, size), []).append(number)
+    groups: dict[tuple[int, ...], list[np.ndarray]] = {}
+    for (start, size), numbers in sorted(missing.items()):
+        batch = stores[0].order[start : start + size]
+        groups.setdefault(tuple(numbers), []).append(batch)
+    for group, batches in groups.items():
+        yield [stores[number] for number in group], batches
 
 
 def run_hidden_pass(
@@ -110,12 +193,17 @@ def run_hidden_pass(
     size = spec.batch_size
     batches = [store.order[i : i + size] for i in range(0, spec.n_images, size)]
     missing = [batch for batch in batches if not rows[batch, -1].all()]
-    for batch, hidden in _forward(model, missing, open_image, spec, should_stop):
-        states = hidden[layer][:, position]
+    prompt = model.prompt(spec.criterion)
+
+    def read(inputs: Any) -> torch.Tensor:
+        states = model.hidden_states(inputs, n_positions=spec.n_positions)[layer][:, position]
         if layer == model.n_layers:
             states = model.family.final_norm(model.network)(states)
-        rows[batch, :-1] = states.float().cpu().numpy()
-        rows[batch, -1] = 1
+        return states.float().cpu()
+
+    for images, states in look(model, missing, prompt, open_image, read, should_stop=should_stop):
+        rows[images, :-1] = states.numpy()
+        rows[images, -1] = 1
         if progress:
             progress(int(rows[:, -1].sum()), spec.n_images)
     whole = path.with_suffix(".whole")
@@ -125,29 +213,3 @@ def run_hidden_pass(
     del rows
     partial.unlink()
     return np.load(path, allow_pickle=False).astype(np.float32)
-
-
-def _forward(
-    model: VisionLanguageModel,
-    batches: Sequence[np.ndarray],
-    open_image: OpenImage,
-    spec: PassSpec,
-    should_stop: Callable[[], bool] | None,
-) -> Iterator[tuple[np.ndarray, Any]]:
-    """Run the batches; the next one is decoded while the model works on this one."""
-    prompt = model.prompt(spec.criterion)
-
-    def prepare(batch: np.ndarray) -> Any:
-        pictures = [open_image(int(i)) for i in batch]
-        return model.preprocess(pictures, [prompt] * len(pictures))
-
-    with ThreadPoolExecutor(1, thread_name_prefix="decode") as pool:
-        upcoming = pool.submit(prepare, batches[0]) if batches else None
-        for number, batch in enumerate(batches):
-            if should_stop and should_stop():
-                raise Cancelled()
-            assert upcoming is not None
-            inputs = upcoming.result()
-            if number + 1 < len(batches):
-                upcoming = pool.submit(prepare, batches[number + 1])
-            yield batch, model.hidden_states(inputs, n_positions=spec.n_positions)

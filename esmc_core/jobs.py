@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -27,6 +27,7 @@ class Job:
         id: of this run of the work.
         done, total: units finished and in all; total 0 means not known yet.
         stage: what it is at, in words.
+        note: how it is done, in a sentence for the user.
         partial: what the page may use before the end; the function sets it.
         result: what the function returned, once the state is "done".
         error: what went wrong, once the state is "failed".
@@ -39,6 +40,7 @@ class Job:
     done: int = 0
     total: int = 0
     stage: str = ""
+    note: str = ""
     partial: Any = None
     result: Any = None
     error: EsmcError | None = None
@@ -91,14 +93,25 @@ class JobRunner:
         self._lock = threading.Lock()
 
     def submit(
-        self, key: str, function: Callable[[Job], Any], *, title: str, lane: str = "device"
+        self,
+        key: str,
+        function: Callable[[Job], Any],
+        *,
+        title: str,
+        lane: str = "device",
+        also: Sequence[str] = (),
     ) -> Job:
-        """Queue `function(job)`; while a job of that key is active, return that one."""
+        """Queue `function(job)`; while a job of that key is active, return that one.
+
+        Args:
+            also: keys of further work that the job does; where a job of such a key is active,
+                that one stays the key's.
+        """
         with self._lock:
-            current = self._jobs.get(key)
-            if current and current.is_active and not current.should_stop():
-                return current
+            if self.is_going_on(key):
+                return self._jobs[key]
             job = self._jobs[key] = Job(key, title)
+            self._jobs.update({other: job for other in also if not self.is_going_on(other)})
             if lane not in self._lanes:
                 self._lanes[lane] = ThreadPoolExecutor(1, thread_name_prefix=f"lane-{lane}")
             self._lanes[lane].submit(self._run, job, function)
@@ -114,7 +127,13 @@ class JobRunner:
 
     def active(self) -> list[Job]:
         """Jobs that are queued or running, oldest first."""
-        return [job for job in list(self._jobs.values()) if job.is_active]
+        jobs = {job.id: job for job in list(self._jobs.values())}
+        return [job for job in jobs.values() if job.is_active]
+
+    def is_going_on(self, key: str) -> bool:
+        """Whether a job of that key is active and has not been asked to stop."""
+        job = self._jobs.get(key)
+        return job is not None and job.is_active and not job.should_stop()
 
     def _run(self, job: Job, function: Callable[[Job], Any]) -> None:
         job.started_s = time.time()

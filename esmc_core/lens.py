@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from esmc_core.models.model import Lens, VisionLanguageModel
 
 TOP_K = 50
+_PARTITION_UP_TO = 8_000
+"""Words of a vocabulary up to which NumPy finds the largest sooner than torch, on a CPU core: in
+half the time for 3,000 words, in as much for 10,000."""
 
 
 def top_tokens(logits: torch.Tensor, *, top_k: int = TOP_K) -> tuple[torch.Tensor, torch.Tensor]:
@@ -20,7 +24,7 @@ def top_tokens(logits: torch.Tensor, *, top_k: int = TOP_K) -> tuple[torch.Tenso
         probabilities: (..., top_k) float32; they sum to less than 1, the rest is the tail.
     """
     logits = logits.float()
-    values, tokens = logits.topk(min(top_k, logits.shape[-1]), dim=-1)
+    values, tokens = _largest(logits, min(top_k, logits.shape[-1]))
     probabilities = (values - logits.logsumexp(dim=-1, keepdim=True)).exp()
     return tokens.int(), probabilities
 
@@ -41,11 +45,35 @@ def read_lens(
         tokens: (n_layers + 1, n_positions, n_images, top_k) int32.
         probabilities: the same shape, float32.
     """
+    cells = []
     with torch.inference_mode():
-        cells = [
-            top_tokens(model.logits(states, layer=layer, lens=lens), top_k=top_k)
-            for layer, states in enumerate(hidden)
-        ]
-    tokens = torch.stack([cell[0] for cell in cells]).transpose(1, 2)
-    probabilities = torch.stack([cell[1] for cell in cells]).transpose(1, 2)
+        for layer, states in enumerate(hidden):
+            alike = layer == 0 and _are_alike(states)
+            logits = model.logits(states[:1] if alike else states, layer=layer, lens=lens)
+            found = top_tokens(logits, top_k=top_k)
+            cells.append([part.expand(len(states), -1, -1) for part in found])
+    tokens, probabilities = (
+        torch.stack(parts).transpose(1, 2) for parts in zip(*cells, strict=True)
+    )
     return tokens, probabilities
+
+
+def _are_alike(states: torch.Tensor) -> bool:
+    """Whether all images have the same states, as with the embeddings of one prompt.
+
+    On a GPU the question would cost more than the answer saves.
+    """
+    return states.device.type == "cpu" and torch.equal(states, states[:1].expand_as(states))
+
+
+def _largest(logits: torch.Tensor, n: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The `n` largest values of each row and where they are, the largest first."""
+    n_vocab = logits.shape[-1]
+    if logits.device.type != "cpu" or n == n_vocab or n_vocab > _PARTITION_UP_TO:
+        return logits.topk(n, dim=-1)
+    rows = logits.numpy()
+    columns = np.argpartition(rows, n_vocab - n, axis=-1)[..., n_vocab - n :]
+    values = np.take_along_axis(rows, columns, axis=-1)
+    order = np.argsort(-values, axis=-1)
+    columns, values = (np.take_along_axis(part, order, axis=-1) for part in (columns, values))
+    return torch.from_numpy(values), torch.from_numpy(columns)

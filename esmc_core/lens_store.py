@@ -89,6 +89,7 @@ class LensStore:
         self.order = np.random.default_rng(0).permutation(spec.n_images)
         self._row = np.empty_like(self.order)  # of each image
         self._row[self.order] = np.arange(spec.n_images)
+        self._uncommitted: list[np.ndarray] = []
 
     @classmethod
     def create(cls, passes: Path, spec: PassSpec, vocabulary: Sequence[str]) -> LensStore:
@@ -149,7 +150,14 @@ class LensStore:
     def write(
         self, images: Sequence[int] | np.ndarray, tokens: np.ndarray, probabilities: np.ndarray
     ) -> None:
-        """Store one batch on the disk itself, then mark it done there.
+        """Put one batch and commit it; see `put`."""
+        self.put(images, tokens, probabilities)
+        self.commit()
+
+    def put(
+        self, images: Sequence[int] | np.ndarray, tokens: np.ndarray, probabilities: np.ndarray
+    ) -> None:
+        """Write one batch, which does not count before `commit`.
 
         Args:
             images: (batch,) numbers of the images in the collection.
@@ -159,10 +167,17 @@ class LensStore:
         rows = self._row[images]
         self._tokens[:, :, rows] = tokens
         self._probabilities[:, :, rows] = probabilities
+        self._uncommitted.append(np.asarray(images))
+
+    def commit(self) -> None:
+        """Bring all that was put to the disk itself, then mark it done there."""
+        if not self._uncommitted:
+            return
         self._tokens.flush()
         self._probabilities.flush()
-        self.done[images] = 1
+        self.done[np.concatenate(self._uncommitted)] = 1
         self.done.flush()
+        self._uncommitted.clear()
 
     def sample(self, n_images: int | None = None) -> np.ndarray:
         """Numbers of the finished images, in the pass's order, at most `n_images` of them."""

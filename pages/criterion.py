@@ -3,7 +3,7 @@
 import streamlit as st
 
 from esmc_core.images import Collection
-from pages.ui import passes, place, preferences
+from pages.ui import more_criteria, passes, place, preferences
 from pages.ui.explorer import explorer
 from pages.ui.guard import escape
 from pages.ui.navigation import nothing_here
@@ -48,9 +48,22 @@ def ask(collection: Collection) -> None:
             help="The beginning of a sentence that the model finishes for each picture; "
             "its next word is the answer.",
         )
-        look = right.form_submit_button("Look", type="primary", width="stretch")
+        look = right.form_submit_button(
+            "Look", type="primary", width="stretch", on_click=more_criteria.tidy
+        )
+        others = more_criteria.fields()
+        st.form_submit_button(
+            "Add another criterion",
+            type="tertiary",
+            icon=":material/add:",
+            on_click=more_criteria.add,
+            disabled=len(others) >= more_criteria.MAX_OTHERS,
+            help="Criteria that are given together share one look at each picture; one that comes "
+            "later needs another.",
+        )
     earlier = preferences.get("criteria", [])
-    suggestions = list(dict.fromkeys([*earlier[:5], *EXAMPLES]))[:8]
+    shown = earlier[: max(5, 1 + len(others))]
+    suggestions = list(dict.fromkeys([*shown, *EXAMPLES]))[:8]
     key = f"examples-{st.session_state.get('examples_round', 0)}"
     chosen = st.pills(
         "Earlier criteria and examples",
@@ -58,12 +71,19 @@ def ask(collection: Collection) -> None:
         format_func=escape,
         label_visibility="collapsed",
         key=key,
-        on_change=lambda: st.session_state.update(criterion=st.session_state[key]),
+        on_change=lambda: choose(st.session_state[key]),
     )
     if chosen:
         st.session_state["examples_round"] = st.session_state.get("examples_round", 0) + 1
     if look or chosen:
-        passes.start(collection, chosen or st.session_state["criterion"])
+        criteria = [st.session_state["criterion"], *others]
+        passes.start(collection, [text for text in criteria if text.strip()] or [""])
+
+
+def choose(criterion: str | None) -> None:
+    """Put an example into the first field; it is looked for alone."""
+    st.session_state["criterion"] = criterion
+    more_criteria.clear()
 
 
 def is_waiting(collection: Collection) -> bool:
@@ -71,9 +91,10 @@ def is_waiting(collection: Collection) -> bool:
     job = passes.asked(collection)
     if job is None:
         return False
-    if job.partial:
+    key = passes.shown(job)
+    if key is not None:
         passes.arrived()
-        place.go(lens=job.partial)
+        place.go(lens=key)
         return False
     if not job.is_active:
         show_job(job.key)

@@ -1,14 +1,16 @@
 """Tiny random models of every family, in folders laid out as the hub's are."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tokenizers
 import torch
 import transformers
+from PIL import Image
 from tokenizers import decoders, normalizers, pre_tokenizers, trainers
 from transformers import AutoModelForImageTextToText, PreTrainedTokenizerFast
 
@@ -344,6 +346,13 @@ TINY: dict[str, Tiny] = {
         bos=True,
     ),
 }
+
+
+def random_pictures(shapes: Sequence[tuple[int, int]]) -> list[Image.Image]:
+    """Pictures of noise, of (height, width)."""
+    generator = np.random.default_rng(0)
+    noise = [generator.integers(0, 255, (*shape, 3), dtype=np.uint8) for shape in shapes]
+    return [Image.fromarray(pixels) for pixels in noise]
 
 
 def save_tiny(name: str, folder: Path) -> Path:

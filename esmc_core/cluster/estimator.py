@@ -178,7 +178,7 @@ class ESMCClustering(ClusterMixin, BaseEstimator):
     def _labels_of(self, outputs: torch.Tensor, pseudo: torch.Tensor) -> torch.Tensor:
         """(n_rows,) the labels that the head's outputs stand for, in K-means' numbering."""
         if self.labels_from == "head_kmeans":
-            return _cluster_outputs(outputs, pseudo, self.n_clusters)
+            return cluster_outputs(outputs, pseudo, self.n_clusters)
         return outputs.argmax(dim=1)
 
     def _store(
@@ -243,7 +243,7 @@ def _too_many_clusters(what: str, n_clusters: int, limit: int) -> tuple[str, str
     return f"{what} cannot form {n_clusters} {noun}.", hint
 
 
-def _cluster_outputs(outputs: torch.Tensor, pseudo: torch.Tensor, n_clusters: int) -> torch.Tensor:
+def cluster_outputs(outputs: torch.Tensor, pseudo: torch.Tensor, n_clusters: int) -> torch.Tensor:
     """K-means on the head's (n_rows, n_clusters) outputs, cluster k started at class k."""
     rows = DenseRows.from_array(outputs.cpu().numpy(), device=str(outputs.device))
     taught = (pseudo >= 0).nonzero().squeeze(1)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from esmc_core.errors import ModelError
 
 if TYPE_CHECKING:
-    import torch
     from PIL import Image
     from transformers import PreTrainedModel
 
@@ -50,6 +51,12 @@ class Family:
             of a photo into tokens, more than ten thousand of them.
         has_softcap: whether the model's head squeezes logits as its config says; the others
             leave that field of the config unused.
+        shares_prefix: whether the picture is read the same whatever the criterion behind it, so
+            that many criteria can be read behind one picture.
+        same_size: whether every picture becomes one square of the same size, hence as many tokens.
+            Then many criteria stand in one sequence behind it.
+        counts_rows: whether a picture takes fewer positions than tokens, so that what follows it
+            must be told where it stands.
     """
 
     title: str
@@ -59,6 +66,9 @@ class Family:
     max_aspect: float | None = None
     max_pixels: int | None = None
     has_softcap: bool = False
+    shares_prefix: bool = True
+    same_size: bool = False
+    counts_rows: bool = False
 
     def load_processor(self, source: str | Path, **options: Any) -> Any:
         """The stock processor, with the checkpoint's chat template or the family's."""
@@ -110,6 +120,8 @@ class Family:
         self, processor: Any, pictures: Sequence[Image.Image], texts: Sequence[str]
     ) -> Any:
         """The model's inputs for one batch as tensors on the CPU, padded behind."""
+        steps = processor.image_processor
+        scales_here = self.same_size and steps.do_rescale and steps.do_normalize
         inputs = processor(
             images=[[self._within_aspect(picture)] for picture in pictures],
             text=list(texts),
@@ -117,8 +129,11 @@ class Family:
             padding=True,
             padding_side="right",
             add_special_tokens=not begins_with_bos(processor.tokenizer, texts[0]),
+            **({"do_rescale": False, "do_normalize": False} if scales_here else {}),
         )
         inputs.pop("labels", None)
+        if scales_here:
+            inputs["pixel_values"] = _scaled(inputs["pixel_values"], steps)
         return inputs
 
     def layers(self, model: PreTrainedModel) -> torch.nn.ModuleList:
@@ -135,6 +150,24 @@ class Family:
         config = self.text_config(model.config)
         cap = getattr(config, "final_logit_softcapping", None) if self.has_softcap else None
         return logits if cap is None else (logits / cap).tanh() * cap
+
+    def positions_behind(
+        self, model: PreTrainedModel, attention_mask: torch.Tensor, n_tokens: int
+    ) -> dict[str, torch.Tensor]:
+        """How `n_tokens` tokens are told where they stand, behind what the model has just read.
+
+        Args:
+            attention_mask: (n_images, n_read) of what it has read, padded in front.
+
+        Returns:
+            (3, n_images, n_tokens) `position_ids`, or nothing for models that count by themselves.
+        """
+        if not self.counts_rows:
+            return {}
+        # The model keeps what the picture saved on itself; it counts on only without padding.
+        start = attention_mask.sum(dim=1, keepdim=True) + model.model.rope_deltas
+        positions = start + torch.arange(n_tokens, device=start.device)
+        return {"position_ids": positions.expand(3, -1, -1)}
 
     def text_config(self, config: Any) -> Any:
         """The part of the config that describes the text decoder."""
@@ -173,6 +206,17 @@ class PaliGemmaFamily(Family):
         return type(PaliGemmaProcessor.__name__, (PaliGemmaProcessor,), as_written)
 
 
+def _scaled(pixels: torch.Tensor, steps: Any) -> torch.Tensor:
+    """Rescaled and normalised as the stock processor does it, but in one step.
+
+    Args:
+        pixels: (n_images, 3, height, width) uint8.
+        steps: the stock image processor.
+    """
+    mean, std = (torch.tensor(of).view(-1, 1, 1) for of in (steps.image_mean, steps.image_std))
+    return pixels.float().mul_(steps.rescale_factor / std).sub_(mean / std)
+
+
 def begins_with_bos(tokenizer: Any, text: str) -> bool:
     """Whether the template wrote the token that the tokenizer would put in front."""
     return bool(tokenizer.bos_token) and text.startswith(tokenizer.bos_token)
@@ -181,16 +225,29 @@ def begins_with_bos(tokenizer: Any, text: str) -> bool:
 _OWN_RESOLUTION: dict[str, Any] = {"max_aspect": 200, "max_pixels": 1280 * 28 * 28}
 
 FAMILIES: tuple[Family, ...] = (
-    Family("LLaVA-1.5", ("llava",), template=LLAVA_TEMPLATE),
+    Family("LLaVA-1.5", ("llava",), template=LLAVA_TEMPLATE, same_size=True),
     Family("LLaVA-NeXT", ("llava_next",), template=LLAVA_TEMPLATE),
     Family("LLaVA-OneVision", ("llava_onevision",), picture_processor="LlavaOnevisionProcessor"),
     Family(
-        "Qwen2.5-VL", ("qwen2_5_vl",), picture_processor="Qwen2_5_VLProcessor", **_OWN_RESOLUTION
+        "Qwen2.5-VL",
+        ("qwen2_5_vl",),
+        picture_processor="Qwen2_5_VLProcessor",
+        counts_rows=True,
+        **_OWN_RESOLUTION,
     ),
-    Family("Qwen3-VL", ("qwen3_vl",), picture_processor="Qwen3VLProcessor", **_OWN_RESOLUTION),
+    Family(
+        "Qwen3-VL",
+        ("qwen3_vl",),
+        picture_processor="Qwen3VLProcessor",
+        counts_rows=True,
+        **_OWN_RESOLUTION,
+    ),
     Family("Gemma 3", ("gemma3",)),
     Family("InternVL", ("internvl",), picture_processor="InternVLProcessor"),
     # SmolVLM's own processor asks for packages for videos; for pictures it is Idefics3's.
     Family("Idefics3 and SmolVLM", ("idefics3", "smolvlm"), picture_processor="Idefics3Processor"),
-    PaliGemmaFamily("PaliGemma", ("paligemma",), template=LINE_TEMPLATE, has_softcap=True),
+    # Its picture attends to the prompt behind it.
+    PaliGemmaFamily(
+        "PaliGemma", ("paligemma",), template=LINE_TEMPLATE, has_softcap=True, shares_prefix=False
+    ),
 )

@@ -113,6 +113,13 @@ def load_model(
     )
 
 
+def read_config(name: str) -> Any:
+    """The model's configuration alone; raise ModelError as `load_model` does."""
+    source = _source(name)
+    _family(source)
+    return _config(source)
+
+
 def _source(name: str) -> str | Path:
     if name == BUNDLED:
         return BUNDLED_FOLDER
@@ -182,14 +189,12 @@ def _check_room(name: str, device: str) -> None:
 def _count_parameters(name: str) -> int:
     from transformers import AutoModelForImageTextToText
 
-    source = _source(name)
-    _family(source)
-    config = _config(source)
+    config = read_config(name)
     try:
         with torch.device("meta"):
             network = AutoModelForImageTextToText.from_config(config)
     except _LOADING_ERRORS as error:
-        raise _unreadable(source, error) from error
+        raise _unreadable(name, error) from error
     return sum(weight.numel() for weight in network.parameters())
 
 

@@ -27,6 +27,7 @@ class Prompt:
         token_ids: (n_positions,) from the criterion's first token to the prompt's last.
         token_texts: (n_positions,) what each token stands for.
         n_criterion: how many of the positions are the criterion's; the rest is the template's.
+        prefix_ids: what stands before them, the picture as one placeholder.
     """
 
     criterion: str
@@ -34,6 +35,7 @@ class Prompt:
     token_ids: tuple[int, ...]
     token_texts: tuple[str, ...]
     n_criterion: int
+    prefix_ids: tuple[int, ...]
 
     @property
     def n_positions(self) -> int:
@@ -85,8 +87,9 @@ class VisionLanguageModel:
         first = next(i for i, (_, stop) in enumerate(offsets) if stop > start)
         stop = start + len(criterion)
         n_criterion = sum(begin < stop for begin, _ in offsets[first:])
-        token_ids = tuple(ids[first:])
-        return Prompt(criterion, text, token_ids, tuple(self.token_texts(token_ids)), n_criterion)
+        token_ids, prefix_ids = tuple(ids[first:]), tuple(ids[:first])
+        token_texts = tuple(self.token_texts(token_ids))
+        return Prompt(criterion, text, token_ids, token_texts, n_criterion, prefix_ids)
 
     def preprocess(self, pictures: Sequence[Image.Image], prompts: Sequence[Prompt]) -> Any:
         """The model's inputs on the CPU for one batch; shorter prompts are padded behind.
@@ -125,11 +128,11 @@ class VisionLanguageModel:
             (n_layers + 1, n_images, n_positions, d_model) on the device, before the final
             norm at every layer, the last one included.
         """
-        inputs = inputs.to(self.device, dtype=self.dtype)
+        inputs = inputs.to(self.device, dtype=self.dtype, non_blocking=True)
         lengths = inputs["attention_mask"].sum(dim=1)
         offsets = torch.arange(-n_positions, 0, device=self.device)
         positions = lengths[:, None] + offsets[None, :]
-        with self._recording(positions) as states:
+        with self.recording(positions) as states:
             self.network(**inputs, use_cache=False, logits_to_keep=1)
         return torch.stack(states)
 
@@ -220,7 +223,7 @@ class VisionLanguageModel:
         return next((i for i, text in zip(ids, texts, strict=True) if text.strip("▁Ġ ")), ids[0])
 
     @contextmanager
-    def _recording(self, positions: torch.Tensor) -> Iterator[list[torch.Tensor]]:
+    def recording(self, positions: torch.Tensor) -> Iterator[list[torch.Tensor]]:
         """Keep every layer's state at `positions` (n_images, n_positions) of the next pass."""
         states: list[torch.Tensor] = []
         rows = torch.arange(len(positions), device=positions.device)[:, None]

@@ -49,12 +49,13 @@ def _progress(collection: Collection, store: LensStore) -> None:
     if job and job.is_active:
         return
     if store.is_complete:
-        st.caption(f"{counted(spec.n_images, 'picture')} looked at by {escape(spec.model)}.")
+        looked_at = f"{counted(spec.n_images, 'picture')} looked at by {escape(spec.model)}."
+        st.caption(f"{looked_at} {job.note if job else ''}")
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"{store.n_done:,} of {counted(spec.n_images, 'picture')} are done.")
         if st.button("Go on", type="primary"):
-            passes.start(collection, spec.criterion, model=spec.model, lens=spec.lens)
+            passes.start(collection, [spec.criterion], model=spec.model, lens=spec.lens)
             st.rerun()
 
 

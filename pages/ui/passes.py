@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -13,38 +14,54 @@ from pages.ui import place, preferences
 from pages.ui.resources import jobs, models, workspace
 
 if TYPE_CHECKING:
-    from esmc_core.models.model import Lens
+    from esmc_core.models.model import Lens, VisionLanguageModel
 
 _ASKED = "pass_asked"
 
 
 def start(
-    collection: Collection, criterion: str, *, model: str = "", lens: Lens | None = None
+    collection: Collection, criteria: Sequence[str], *, model: str = "", lens: Lens | None = None
 ) -> Job:
-    """Run the model over the collection in the background, or go on where it stopped."""
+    """Run the model over the collection in the background, or go on where it stopped.
+
+    Of some criteria the first is shown. The job's note says what they share.
+    """
     model = model or preferences.model_name()
     lens = lens or preferences.lens()
-    criterion = " ".join(criterion.split())
+    criteria = list(dict.fromkeys(" ".join(criterion.split()) for criterion in criteria))
+    keys = [_job_key(collection.key, model, lens, criterion) for criterion in criteria]
 
     def work(job: Job) -> None:
-        from esmc_core.extract import run_pass
+        from esmc_core.extract import run_passes, shares_passes
 
         job.stage = "loading the model"
         loaded = models().get(model)
-        store = workspace().create_pass(collection, loaded, criterion, lens=lens)
-        preferences.remember_criterion(criterion)
-        job.partial = store.key
-        run_pass(
+        is_shared = shares_passes(loaded, criteria)
+        stores = [
+            workspace().create_pass(collection, loaded, criterion, lens=lens)
+            for criterion in criteria
+        ]
+        for criterion in reversed(criteria):
+            preferences.remember_criterion(criterion)
+        missing = [store for store in stores if not store.is_complete]
+        earlier = {
+            made.key
+            for made in workspace().list_passes(collection.key)
+            if made.model == loaded.name
+        }.difference(store.key for store in stores)
+        job.note = _tell(loaded, len(stores), len(missing), is_shared, bool(earlier))
+        job.partial = {key: store.key for key, store in zip(keys, stores, strict=True)}
+        run_passes(
             loaded,
-            store,
+            stores,
             workspace().image_opener(collection),
             progress=job.progress,
             should_stop=job.should_stop,
         )
 
-    key = _job_key(collection.key, model, lens, criterion)
-    st.session_state[_ASKED] = key
-    return jobs().submit(key, work, title="Looking at the pictures")
+    st.session_state[_ASKED] = keys[0]
+    waiting = [key for key in keys if not jobs().is_going_on(key)] or keys
+    return jobs().submit(waiting[0], work, title="Looking at the pictures", also=waiting[1:])
 
 
 def asked(collection: Collection) -> Job | None:
@@ -59,6 +76,12 @@ def asked(collection: Collection) -> Job | None:
     return job
 
 
+def shown(job: Job) -> str | None:
+    """The key of the pass to be shown of the job, once there is one on disk."""
+    passes: dict[str, str] = job.partial or {}
+    return passes.get(st.session_state.get(_ASKED, ""), next(iter(passes.values()), None))
+
+
 def arrived() -> None:
     """The session has moved to the pass it asked for."""
     st.session_state.pop(_ASKED, None)
@@ -68,6 +91,27 @@ def job_key(store: LensStore) -> str:
     """The key of the job that fills the store, whoever started it."""
     spec = store.spec
     return _job_key(spec.collection, spec.model, spec.lens, spec.criterion)
+
+
+def _tell(
+    model: VisionLanguageModel, n_criteria: int, n_missing: int, is_shared: bool, is_later: bool
+) -> str:
+    """What of the model's work serves more than one criterion."""
+    if n_missing == 0:
+        return "Kept from before: the model was not asked."
+    parts = []
+    if n_missing < n_criteria:
+        parts.append(f"{n_criteria - n_missing} of {n_criteria} criteria kept from before.")
+    if n_missing > 1 and is_shared:
+        parts.append(f"{n_missing} criteria in one look at each picture.")
+    elif n_missing > 1:
+        parts.append(
+            f"{n_missing} criteria one by one: {model.family.title} sees a picture in the light of "
+            "the criterion."
+        )
+    elif is_later:
+        parts.append("Each picture was looked at again; criteria given together share one look.")
+    return " ".join(parts)
 
 
 def _job_key(collection: str, model: str, lens: str, criterion: str) -> str:

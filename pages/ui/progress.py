@@ -64,4 +64,6 @@ def _describe(job: Job) -> str:
         parts.append(job.stage)
     if job.remaining_s is not None:
         parts.append(f"{duration(job.remaining_s)} left")
+    if job.note:
+        parts.append(job.note)
     return " · ".join(parts)

@@ -11,17 +11,17 @@ from esmc_core.lens_store import LensStore
 from esmc_core.projection_worker import ProjectionWorker
 
 BATCH_S = 0.5
-_write = LensStore.write
+_put = LensStore.put
 
 
-def write_slowly(store: LensStore, *batch: Any) -> None:
-    """Store a batch as a slow disk does."""
+def put_slowly(store: LensStore, *batch: Any) -> None:
+    """Write a batch as a slow disk does."""
     time.sleep(BATCH_S)
-    _write(store, *batch)
+    _put(store, *batch)
 
 
 if __name__ == "__main__":
-    LensStore.write = write_slowly  # type: ignore[method-assign]
+    LensStore.put = put_slowly  # type: ignore[method-assign]
     # Nobody asks this app for a map.
     ProjectionWorker.warm_up = lambda self: None  # type: ignore[method-assign]
     cli.main()

@@ -21,9 +21,10 @@ KILLED_WHILE_WRITING = textwrap.dedent("""
     import sys, time
     from pathlib import Path
     from esmc_core.__main__ import main
+    from esmc_core import extract
     from esmc_core.lens_store import LensStore
 
-    write, batches = LensStore.write, []
+    put, batches = LensStore.put, []
 
     def torn(store, images, tokens, probabilities):
         batches.append(images)
@@ -32,9 +33,10 @@ KILLED_WHILE_WRITING = textwrap.dedent("""
             store._tokens.flush()
             Path(sys.argv[1]).touch()
             time.sleep(600)
-        write(store, images, tokens, probabilities)
+        put(store, images, tokens, probabilities)
 
-    LensStore.write = torn
+    LensStore.put = torn
+    extract.default_batch_size = lambda model: 16
     sys.exit(main(sys.argv[2:]))
 """)
 
@@ -43,6 +45,7 @@ def test_killed_and_given_again_goes_on_where_it_was(
     colour_photos, tiny_llava, tmp_path, monkeypatch
 ):
     """kill -9 while the second batch is half written: only that one is looked at again."""
+    monkeypatch.setattr("esmc_core.extract.default_batch_size", lambda model: 16)
     options = ["--criterion", CRITERION, "--clusters", "3", "--model", str(tiny_llava)]
     command = ["cluster", str(colour_photos), *options, "--out"]
     monkeypatch.setenv("ESMC_HOME", str(tmp_path / "whole"))

@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -12,7 +11,7 @@ from transformers import AutoProcessor
 
 from esmc_core.errors import InputError
 from esmc_core.models.loading import load_model, memory_need
-from tests.tiny_families import SOFTCAP, TINY
+from tests.tiny_families import SOFTCAP, TINY, random_pictures
 
 CRITERION = "the color of the car is"
 SHAPES = [(30, 90), (64, 64), (80, 50), (28, 28), (90, 30), (10, 10), (200, 120), (33, 47)]
@@ -37,10 +36,7 @@ def model(name, tiny_family):
 
 @pytest.fixture(scope="module")
 def pictures():
-    generator = np.random.default_rng(0)
-    return [
-        Image.fromarray(generator.integers(0, 255, (*shape, 3), dtype=np.uint8)) for shape in SHAPES
-    ]
+    return random_pictures(SHAPES)
 
 
 def run(model, pictures, *criteria, n_positions=None):

@@ -83,3 +83,14 @@ def test_the_estimate_follows_the_pace():
     assert 0.05 < job.remaining_s < 2
     gate.set()
     wait(job)
+
+
+def test_a_job_of_many_keys_is_found_by_each_but_takes_none_from_another():
+    runner, gate = JobRunner(), threading.Event()
+    first = runner.submit("b", lambda job: gate.wait(5), title="B")
+    many = runner.submit("a", lambda job: None, title="All", also=["b", "c"])
+    assert runner.get("b") is first and runner.get("c") is many is runner.get("a")
+    assert runner.active() == [first, many] and runner.is_going_on("c")
+    gate.set()
+    wait(many)
+    assert runner.active() == [] and not runner.is_going_on("c")

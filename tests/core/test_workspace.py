@@ -149,7 +149,8 @@ def test_cells_outside(workspace, store, layer, position):
         workspace.cluster(store, SETTINGS, layer=layer, position=position)
 
 
-def test_a_pass_that_is_not_finished(workspace, collection, tiny_model):
+def test_a_pass_that_is_not_finished(workspace, collection, tiny_model, monkeypatch):
+    monkeypatch.setattr("esmc_core.extract.default_batch_size", lambda model: 16)
     store = workspace.create_pass(collection, tiny_model, "the shape is")
     calls = iter([False, True])
     with pytest.raises(Cancelled):
