@@ -67,8 +67,12 @@ class Workspace:
         criterion: str,
         *,
         lens: Lens = "norm",
+        batch_size: int | None = None,
     ) -> LensStore:
         """The pass of the model over the collection, new or as it was left.
+
+        Args:
+            batch_size: of a new pass; the model's own if None.
 
         Raises:
             InputError: the criterion cannot be read, or the collection has been deleted.
@@ -83,6 +87,7 @@ class Workspace:
             criterion=criterion,
             n_images=collection.n_images,
             lens=lens,
+            batch_size=batch_size,
         )
         return LensStore.create(self.passes_folder(collection.key), spec, model.vocabulary())
 
