@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from esmc_core.cluster.clustering import Clustering, ClusterSettings
     from esmc_core.models.model import Lens, VisionLanguageModel
 
+IN_MEMORY_IMAGES = 500_000
+"""Up to here the rows of a cell are clustered in memory, beyond it in chunks."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -172,15 +175,33 @@ class Workspace:
             "progress": progress,
             "should_stop": should_stop,
         }
-        cell = store.cell(layer, position)
         if settings.representation == "hidden":
             if hidden is None:
                 raise InputError("The hidden states are needed.", "Run the hidden pass first.")
+            cell = store.cell(layer, position)
             found = pipeline.cluster_hidden_states(hidden, cell, store.token_texts, **options)
+        elif store.spec.n_images > IN_MEMORY_IMAGES:
+            found = self._cluster_many(store, layer, position, options)
         else:
+            cell = store.cell(layer, position)
             found = pipeline.cluster_distributions(cell, store.token_texts, **options)
         save_clustering(folder, found)
         return found
+
+    def _cluster_many(
+        self, store: LensStore, layer: int, position: int, options: dict[str, Any]
+    ) -> Clustering:
+        """A chunk at a time, in bounded memory."""
+        from esmc_core.cluster.large_pipeline import cluster_chunks
+        from esmc_core.cluster.streams import CHUNK_ROWS
+
+        return cluster_chunks(
+            lambda: store.cell_chunks(layer, position, n_rows=CHUNK_ROWS),
+            store.spec.n_images,
+            store.spec.n_vocab,
+            store.token_texts,
+            **options,
+        )
 
     def check_cell(self, store: LensStore, layer: int, position: int) -> None:
         """Raise InputError unless the pass has the cell."""
