@@ -325,22 +325,34 @@ class Workspace:
     ) -> pd.DataFrame:
         """One row a readable file of the collection, duplicates included, sorted by file."""
         from esmc_core.export import clustering_table
-        from esmc_core.naming import top_token_texts
 
         number = {picture.file: i for i, picture in enumerate(collection.pictures)}
         files = [(picture.file, i, "") for i, picture in enumerate(collection.pictures)]
         files += [(copy.file, number[copy.of], copy.of) for copy in collection.duplicates]
         files.sort()
-        cell = store.cell(clustering.source.layer, clustering.source.position)
+        source = clustering.source
         return clustering_table(
             [file for file, _, _ in files],
             [image for _, image, _ in files],
             clustering,
-            top_tokens=top_token_texts(cell, store.token_texts),
+            top_tokens=self._top_tokens(store, source.layer, source.position),
             criterion=store.spec.criterion,
             model=store.spec.model,
             duplicate_of=[original for _, _, original in files],
         )
+
+    def _top_tokens(self, store: LensStore, layer: int, position: int) -> list[str]:
+        """(n_images,) each image's most probable tokens; of very many a chunk at a time."""
+        from esmc_core.cluster.streams import CHUNK_ROWS
+        from esmc_core.naming import top_token_texts
+
+        if store.spec.n_images <= IN_MEMORY_IMAGES:
+            return top_token_texts(store.cell(layer, position), store.token_texts)
+        texts = [""] * store.spec.n_images
+        for images, cell in store.cell_chunks(layer, position, n_rows=CHUNK_ROWS):
+            for image, text in zip(images, top_token_texts(cell, store.token_texts), strict=True):
+                texts[image] = text
+        return texts
 
     def image_opener(self, collection: Collection) -> Callable[[int], Image.Image]:
         """A function from an image's number to its picture."""

@@ -168,7 +168,7 @@ class RayPass:
         try:
             for told in found.iter_rows():
                 if told["error"]:
-                    raise ModelError(told["error"], told["hint"])
+                    raise EsmcError(told["error"], told["hint"])
                 yield int(told["number"])
         except self.ray.exceptions.RayActorError as error:
             raise ModelError(

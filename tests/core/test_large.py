@@ -87,11 +87,12 @@ def test_what_cannot_be_clustered_is_said():
 
 def test_a_large_pass_is_clustered_in_chunks(tmp_path, monkeypatch):
     """The workspace does it by itself, and the clusters and names are those of a smaller one."""
-    _, store = make_large_home(tmp_path, 1_200)
+    collection, store = make_large_home(tmp_path, 1_200)
     settings = ClusterSettings(len(CONCEPTS), epochs=60)
     monkeypatch.setattr(streams, "CHUNK_ROWS", 256)
     home = Workspace(Config(tmp_path))
     whole = home.cluster(store, settings, layer=5, position=7)
+    top = home.table(collection, store, whole)["top_tokens"]
     home.delete_clustering(store, whole.key)
     monkeypatch.setattr(workspace_module, "IN_MEMORY_IMAGES", 1_000)
     monkeypatch.setattr(store, "cell", None)
@@ -99,6 +100,8 @@ def test_a_large_pass_is_clustered_in_chunks(tmp_path, monkeypatch):
     assert nmi(whole.labels, found.labels) > 0.95
     assert set(found.names) == set(whole.names)
     assert home.open_clustering(store, found.key).n_images == 1_200
+    told = home.table(collection, store, found)["top_tokens"]
+    assert (told.str.split().str[0] == top.str.split().str[0]).mean() > 0.99
 
 
 def test_a_cell_comes_in_chunks_as_it_comes_whole(tmp_path):
