@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 
 from esmc_core.errors import InputError
@@ -63,6 +64,8 @@ def _import_ray() -> ModuleType:
 def _connect(ray: ModuleType, address: str, n_workers: int | None) -> None:
     options: dict = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address == LOCAL:
+        paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))  # the workers inherit it
         options["include_dashboard"] = False
         options["object_store_memory"] = _OBJECT_STORE_BYTES
         options["num_cpus"] = max(os.cpu_count() or 1, n_workers or 1)
