@@ -35,7 +35,7 @@ $(VENV)/app.stamp: $(VENV)/python.stamp requirements.txt
 	$(BIN)/python -m pip install --quiet --requirement requirements.txt
 	@touch $@
 
-$(VENV)/test.stamp: $(VENV)/python.stamp requirements.txt tests/requirements.txt
+$(VENV)/test.stamp: $(VENV)/python.stamp requirements.txt requirements-ray.txt tests/requirements.txt
 	$(BIN)/python -m pip install --quiet --requirement tests/requirements.txt
 	@touch $@
 

@@ -1,4 +1,4 @@
-"""The command line: `python -m esmc_core cluster|lens PHOTOS …` and `bench images|speed …`."""
+"""The command line: `python -m esmc_core cluster|lens|extract PHOTOS …` and `bench …`."""
 
 from __future__ import annotations
 
@@ -60,11 +60,46 @@ def make_parser() -> argparse.ArgumentParser:
     lens = commands.add_parser("lens", help="write the heatmap over layers and prompt tokens")
     _add_common(lens)
     lens.add_argument("--score", choices=["information", "keywords", "confidence"])
+    _add_extract(commands.add_parser("extract", help="look at pictures, here or on a Ray cluster"))
     bench = commands.add_parser("bench", help="measure the method and its speed")
     kinds = bench.add_subparsers(dest="kind", required=True, metavar="KIND")
     _add_bench_images(kinds.add_parser("images", help="pictures by criteria in words"))
     _add_bench_speed(kinds.add_parser("speed", help="the pass and the clustering, timed"))
     return parser
+
+
+def _add_extract(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "photos",
+        type=_place,
+        metavar="PHOTOS",
+        help="a folder, archive, .txt file with a path or URL a line, or URL such as s3://…",
+    )
+    parser.add_argument(
+        "--criterion", type=_text, required=True, action="append", help="may be given again"
+    )
+    parser.add_argument(
+        "--out", type=_path, required=True, metavar="STORE", help="the app opens it as ESMC_HOME"
+    )
+    parser.add_argument("--lens", choices=["norm", "raw"], default="norm")
+    parser.add_argument("--batch-size", type=_positive, metavar="N", help="pictures at a time")
+    parser.add_argument(
+        "--threads",
+        type=_positive,
+        metavar="N",
+        help="of the CPU for each model; its cores if left",
+    )
+    _add_model(parser)
+    parser.add_argument("--engine", choices=["local", "ray"], default="local")
+    parser.add_argument(
+        "--address", help='"local" starts Ray here; "auto", host:port or ray://host:port joins one'
+    )
+    parser.add_argument(
+        "--workers", type=_positive, metavar="N", help="models; one a GPU or core if left"
+    )
+    parser.add_argument(
+        "--shards", metavar="PLACE", help="folder or URL that all workers write to; STORE if left"
+    )
 
 
 def _add_bench_images(parser: argparse.ArgumentParser) -> None:
@@ -98,7 +133,12 @@ def _add_bench_speed(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("photos", type=_path, metavar="PHOTOS", help="a folder, or a zip or tar")
+    parser.add_argument(
+        "photos",
+        type=_place,
+        metavar="PHOTOS",
+        help="a folder, a zip or tar, or what extract takes or made",
+    )
     parser.add_argument(
         "--criterion", type=_text, required=True, help='such as "the color of the car is"'
     )
@@ -134,6 +174,11 @@ def _path(text: str) -> Path:
     if not text:  # an unset variable of a script; Path("") would be the folder it runs in
         raise argparse.ArgumentTypeError("it is empty")
     return Path(text)
+
+
+def _place(text: str) -> Path | str:
+    """A path, or a URL as it is."""
+    return text if "://" in text else _path(text)
 
 
 def _names(text: str) -> list[str]:

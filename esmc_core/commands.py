@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from esmc_core import extract_command
 from esmc_core.errors import InputError
 from esmc_core.extract import run_hidden_pass, run_pass
+from esmc_core.extract_command import tell_refusals
 from esmc_core.images import Collection
 from esmc_core.keywords import parse_keywords
 from esmc_core.lens_store import LensStore
@@ -35,9 +37,7 @@ def cluster(options: argparse.Namespace) -> None:
 
     _check_out(options.out, {".csv", ".parquet"})
     keywords = _keywords(options)
-    workspace = Workspace()
-    collection = _read(workspace, options.photos, at_least=options.clusters)
-    model, store = _create(workspace, collection, options)
+    workspace, collection, model, store = _open(options, at_least=options.clusters)
     position = _from_end(options.position, store.spec.n_positions)
     workspace.check_cell(store, options.layer or 0, position or 0)
     _look(workspace, collection, model, store)
@@ -48,7 +48,7 @@ def cluster(options: argparse.Namespace) -> None:
     position = heatmap.suggested[1] if position is None else position
     settings = _settings(options)
     hidden = None
-    if settings.representation == "hidden":
+    if settings.representation == "hidden" and model is not None:
         with _bar("Reading hidden states") as progress:
             hidden = run_hidden_pass(
                 model,
@@ -70,9 +70,7 @@ def lens(options: argparse.Namespace) -> None:
     """Write the heatmap as JSON or as a page that opens without a network."""
     _check_out(options.out, {".json", ".html"})
     keywords = _keywords(options, score=options.score)
-    workspace = Workspace()
-    collection = _read(workspace, options.photos, at_least=1)
-    model, store = _create(workspace, collection, options)
+    workspace, collection, model, store = _open(options, at_least=1)
     _look(workspace, collection, model, store)
     heatmap = _heatmap(store, model, keywords, score=options.score)
     record = lens_record(store, heatmap)
@@ -223,11 +221,26 @@ def _check_out(path: Path, suffixes: set[str], *, option: str = "--out") -> None
         raise InputError(f"{path} is a folder.", f"Change the {option} name.")
 
 
-def _read(workspace: Workspace, photos: Path, *, at_least: int) -> Collection:
+def extract(options: argparse.Namespace) -> None:
+    """Look at the pictures and keep the lens, here or on Ray."""
+    extract_command.extract(options, _bar)
+
+
+def _open(
+    options: argparse.Namespace, *, at_least: int
+) -> tuple[Workspace, Collection, VisionLanguageModel | None, LensStore]:
+    """The pass that is asked for; one that was extracted needs its model for little."""
+    if extract_command.is_home(options.photos):
+        return extract_command.find_pass(options)
+    workspace = Workspace()
+    collection = _read(workspace, options.photos, at_least=at_least)
+    return (workspace, collection, *_create(workspace, collection, options))
+
+
+def _read(workspace: Workspace, photos: Path | str, *, at_least: int) -> Collection:
     with _bar("Reading pictures") as progress:
-        collection = workspace.library.read_folder(photos, progress=progress)
-    for refusal in collection.refusals:
-        print(f"not read: {refusal.file}: {refusal.reason}", file=sys.stderr)
+        collection = workspace.library.read_source(photos, progress=progress)
+    tell_refusals(collection)
     if collection.n_images < at_least:
         raise InputError(
             f"{collection.n_images} different pictures cannot form {at_least} clusters.",
@@ -258,8 +271,13 @@ def _check_device(name: str | None) -> None:
 
 
 def _look(
-    workspace: Workspace, collection: Collection, model: VisionLanguageModel, store: LensStore
+    workspace: Workspace,
+    collection: Collection,
+    model: VisionLanguageModel | None,
+    store: LensStore,
 ) -> None:
+    if model is None:  # the pass is complete
+        return
     with _bar("Looking at pictures") as progress:
         run_pass(model, store, workspace.image_opener(collection), progress=progress)
 
@@ -272,13 +290,13 @@ def _keywords(options: argparse.Namespace, *, score: Score | None = None) -> lis
 
 def _heatmap(
     store: LensStore,
-    model: VisionLanguageModel,
+    model: VisionLanguageModel | None,
     keywords: list[str],
     *,
     score: Score | None = None,
 ) -> Heatmap:
     score = score or ("keywords" if keywords else "information")
-    tokens = [model.first_token(word) for word in keywords]
+    tokens = [model.first_token(word) for word in keywords] if model is not None else []
     return make_heatmap(store, score=score, keyword_tokens=tokens)
 
 

@@ -110,8 +110,8 @@ def run_passes(
         together = [sorted(stores, key=lambda store: -store.spec.n_positions)]
     with WriteBehind(stores, on_commit=report) as writer:
         for some in together:
-            for group, batches in _plan(some):
-                read = _Reader(model, group)
+            for group, batches in plan_batches(some):
+                read = LensReader(model, [store.spec for store in group])
                 for images, found in look(
                     model, batches, read.prompts[0], open_image, read, should_stop=should_stop
                 ):
@@ -128,12 +128,12 @@ def shares_passes(model: VisionLanguageModel, criteria: Sequence[str]) -> bool:
     return can_share(model, [model.prompt(criterion) for criterion in criteria])
 
 
-class _Reader:
-    """From a batch's inputs to the lens of each store's criterion, on its way to the CPU."""
+class LensReader:
+    """From a batch's inputs to the lens of each pass's criterion, on its way to the CPU."""
 
-    def __init__(self, model: VisionLanguageModel, stores: Sequence[LensStore]) -> None:
-        self.model, self.stores = model, stores
-        self.prompts = [model.prompt(store.spec.criterion) for store in stores]
+    def __init__(self, model: VisionLanguageModel, specs: Sequence[PassSpec]) -> None:
+        self.model, self.specs = model, specs
+        self.prompts = [model.prompt(spec.criterion) for spec in specs]
 
     def __call__(self, inputs: Any) -> list[Callable[[], Any]]:
         if len(self.prompts) == 1:
@@ -142,12 +142,14 @@ class _Reader:
         else:
             hidden = hidden_states_of_each(self.model, inputs, self.prompts)
         return [
-            to_host(*read_lens(self.model, states, lens=store.spec.lens, top_k=store.spec.top_k))
-            for store, states in zip(self.stores, hidden, strict=True)
+            to_host(*read_lens(self.model, states, lens=spec.lens, top_k=spec.top_k))
+            for spec, states in zip(self.specs, hidden, strict=True)
         ]
 
 
-def _plan(stores: Sequence[LensStore]) -> Iterator[tuple[list[LensStore], list[np.ndarray]]]:
+def plan_batches(
+    stores: Sequence[LensStore],
+) -> Iterator[tuple[list[LensStore], list[np.ndarray]]]:
     """Which of the stores miss which batches: groups of stores, and the batches all of them miss.
 
     Returns:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -193,10 +193,42 @@ class LensStore:
             n_vocab=self.spec.n_vocab,
         )
 
+    def cell_chunks(
+        self, layer: int, position: int, *, n_rows: int
+    ) -> Iterator[tuple[np.ndarray, Distributions]]:
+        """One cell in the pass's order, `n_rows` images at a time.
+
+        The pieces are read, not mapped: what was given is not kept in memory.
+
+        Yields:
+            (chunk,) numbers of the images, and their distributions.
+        """
+        spec = self.spec
+        first = (layer * spec.n_positions + position) * spec.n_images
+        for start in range(0, spec.n_images, n_rows):
+            images = self.order[start : start + n_rows]
+            at, shape = (first + start) * spec.top_k, (len(images), spec.top_k)
+            yield (
+                images,
+                Distributions(
+                    tokens=_read(self.folder / "tokens.i32", np.int32, at, shape),
+                    probabilities=_read(
+                        self.folder / "probabilities.f16", np.float16, at, shape
+                    ).astype(np.float32),
+                    n_vocab=spec.n_vocab,
+                ),
+            )
+
 
 def hidden_path(store: LensStore, layer: int, position: int) -> Path:
     """Where the hidden states of one cell are kept, once a pass has computed them."""
     return store.folder / f"hidden_{layer}_{position}.npy"
+
+
+def _read(path: Path, dtype: type, start: int, shape: tuple[int, int]) -> np.ndarray:
+    """An array from the `start`th number of a file on."""
+    offset = start * np.dtype(dtype).itemsize
+    return np.fromfile(path, dtype, count=shape[0] * shape[1], offset=offset).reshape(shape)
 
 
 def _memory_map(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap:

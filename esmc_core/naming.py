@@ -63,19 +63,67 @@ def dominant_tokens(
     Returns:
         For each cluster, 0 to the highest label, up to `n_tokens` tokens; an empty cluster none.
     """
-    show = _shower(distributions, token_texts)
     merged = merge_columns(distributions, token_texts)
     n_clusters = int(labels.max(initial=-1)) + 1
-    sizes = np.bincount(labels, minlength=n_clusters)
-    best = merged.tokens[:, 0].copy()
-    means = _cluster_means(merged.to_csr(), labels, sizes)
+    figures = ClusterFigures.empty(n_clusters, distributions.n_vocab)
+    figures.add(merged.to_csr(), merged.tokens[:, 0], labels)
+    return rank_tokens(figures, distributions.occurring, token_texts, n_tokens=n_tokens)
+
+
+@dataclass
+class ClusterFigures:
+    """What is counted of the images of each cluster.
+
+    Attributes:
+        sums: (n_clusters, n_vocab) float64 sums of probabilities, spelling variants added up.
+        tops: (n_clusters, n_vocab) int32, images whose most probable token it is.
+        sizes: (n_clusters,) int64 images.
+    """
+
+    sums: np.ndarray
+    tops: np.ndarray
+    sizes: np.ndarray
+
+    @classmethod
+    def empty(cls, n_clusters: int, n_vocab: int) -> ClusterFigures:
+        shape = (n_clusters, n_vocab)
+        return cls(np.zeros(shape), np.zeros(shape, np.int32), np.zeros(n_clusters, np.int64))
+
+    def add(self, matrix: scipy.sparse.csr_matrix, best: np.ndarray, labels: np.ndarray) -> None:
+        """Count some images.
+
+        Args:
+            matrix: (n_images, n_vocab) probabilities.
+            best: (n_images,) most probable token of each.
+            labels: (n_images,) cluster of each.
+        """
+        n_images, n_clusters = len(labels), len(self.sizes)
+        parts = (np.ones(n_images), (labels, np.arange(n_images)))
+        members = scipy.sparse.csr_matrix(parts, (n_clusters, n_images))
+        summed = (members @ matrix).tocoo()
+        self.sums[summed.row, summed.col] += summed.data
+        np.add.at(self.tops, (labels, best), 1)
+        self.sizes += np.bincount(labels, minlength=n_clusters)
+
+
+def rank_tokens(
+    figures: ClusterFigures, occurring: np.ndarray, token_texts: TokenTexts, *, n_tokens: int = 10
+) -> list[list[DominantToken]]:
+    """The tokens of each cluster from what was counted; see `dominant_tokens`.
+
+    Args:
+        occurring: (n_occurring,) ids of all tokens that occur, variants included.
+    """
+    show = _shower(occurring, token_texts)
+    sizes = figures.sizes
+    means = figures.sums / np.maximum(sizes, 1)[:, None]
     overall = sizes @ means / max(sizes.sum(), 1)
     found = []
-    for cluster in range(n_clusters):
-        tops = best[labels == cluster]
-        ranked = _rank(means[cluster], overall, n_tokens=4 * n_tokens + 20)
+    for cluster, mean in enumerate(means):
+        shares = figures.tops[cluster] / max(sizes[cluster], 1)
+        ranked = _rank(mean, overall, n_tokens=4 * n_tokens + 20)
         tokens = [
-            show(token, float(means[cluster, token]), weight, float((tops == token).mean()))
+            show(token, float(mean[token]), weight, float(shares[token]))
             for token, weight in ranked
         ]
         tokens.sort(key=lambda shown: not shown.is_word)
@@ -112,7 +160,7 @@ def top_tokens(
     distributions: Distributions, token_texts: TokenTexts, *, n_tokens: int = 5
 ) -> list[list[tuple[str, float]]]:
     """For each image its most probable (text, probability), spelling variants merged."""
-    show = _shower(distributions, token_texts)
+    show = _shower(distributions.occurring, token_texts)
     merged = merge_columns(distributions, token_texts)
     tokens, probabilities = merged.tokens[:, :n_tokens], merged.probabilities[:, :n_tokens]
     texts = {int(token): show(int(token), 0.0, 0.0, 0.0).text for token in np.unique(tokens)}
@@ -164,16 +212,6 @@ def _other_name(tokens: Sequence[DominantToken], taken: set[str], fallback: str)
     return f"{tokens[0].text} {number}"
 
 
-def _cluster_means(
-    matrix: scipy.sparse.csr_matrix, labels: np.ndarray, sizes: np.ndarray
-) -> np.ndarray:
-    """(n_clusters, n_vocab) float64 mean probabilities; zeros for an empty cluster."""
-    n_images = len(labels)
-    shape = (len(sizes), n_images)
-    members = scipy.sparse.csr_matrix((np.ones(n_images), (labels, np.arange(n_images))), shape)
-    return (members @ matrix).toarray() / np.maximum(sizes, 1)[:, None]
-
-
 def _rank(mean: np.ndarray, overall: np.ndarray, *, n_tokens: int) -> list[tuple[int, float]]:
     """Tokens above the collection's mean with their weights, the heaviest first."""
     tokens = np.flatnonzero(mean)
@@ -186,11 +224,11 @@ def _rank(mean: np.ndarray, overall: np.ndarray, *, n_tokens: int) -> list[tuple
 
 
 def _shower(
-    distributions: Distributions, token_texts: TokenTexts
+    occurring: np.ndarray, token_texts: TokenTexts
 ) -> Callable[[int, float, float, float], DominantToken]:
-    """A function that makes a DominantToken of an id and its figures."""
-    occurring = distributions.occurring.tolist()
-    texts = dict(zip(occurring, token_texts(occurring), strict=True))
+    """A function that makes a DominantToken of an id, one of those occurring, and its figures."""
+    ids = occurring.tolist()
+    texts = dict(zip(ids, token_texts(ids), strict=True))
     has_markers = any(starts_word(text) for text in texts.values())
     variants: dict[str, list[str]] = defaultdict(list)
     for text in texts.values():

@@ -115,16 +115,26 @@ def merge_columns(distributions: Distributions, token_texts: TokenTexts) -> Dist
 
 
 def _representatives(distributions: Distributions, token_texts: TokenTexts) -> np.ndarray:
-    """(n_vocab,) int32: for each token that occurs the id of its group's best variant."""
     weights = np.bincount(
         distributions.tokens.ravel(),
         weights=distributions.probabilities.ravel(),
         minlength=distributions.n_vocab,
     )
-    occurring = distributions.occurring
+    return representatives(weights, distributions.occurring, token_texts)
+
+
+def representatives(
+    weights: np.ndarray, occurring: np.ndarray, token_texts: TokenTexts
+) -> np.ndarray:
+    """(n_vocab,) int32: for each token that occurs the id of its group's best variant.
+
+    Args:
+        weights: (n_vocab,) sum of each token's probabilities.
+        occurring: (n_tokens,) ids of those that occur.
+    """
     by_weight = occurring[np.argsort(-weights[occurring], kind="stable")]
     best: dict[str, int] = {}
-    representative = np.arange(distributions.n_vocab, dtype=np.int32)
+    representative = np.arange(len(weights), dtype=np.int32)
     for token, text in zip(by_weight, token_texts(by_weight.tolist()), strict=True):
         representative[token] = best.setdefault(canonical_text(text), int(token))
     return representative

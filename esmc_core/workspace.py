@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from esmc_core.cluster.clustering import Clustering, ClusterSettings
     from esmc_core.models.model import Lens, VisionLanguageModel
 
+IN_MEMORY_IMAGES = 500_000
+"""Up to here the rows of a cell are clustered in memory, beyond it in chunks."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -67,8 +70,12 @@ class Workspace:
         criterion: str,
         *,
         lens: Lens = "norm",
+        batch_size: int | None = None,
     ) -> LensStore:
         """The pass of the model over the collection, new or as it was left.
+
+        Args:
+            batch_size: of a new pass; the model's own if None.
 
         Raises:
             InputError: the criterion cannot be read, or the collection has been deleted.
@@ -83,6 +90,7 @@ class Workspace:
             criterion=criterion,
             n_images=collection.n_images,
             lens=lens,
+            batch_size=batch_size,
         )
         return LensStore.create(self.passes_folder(collection.key), spec, model.vocabulary())
 
@@ -167,15 +175,33 @@ class Workspace:
             "progress": progress,
             "should_stop": should_stop,
         }
-        cell = store.cell(layer, position)
         if settings.representation == "hidden":
             if hidden is None:
                 raise InputError("The hidden states are needed.", "Run the hidden pass first.")
+            cell = store.cell(layer, position)
             found = pipeline.cluster_hidden_states(hidden, cell, store.token_texts, **options)
+        elif store.spec.n_images > IN_MEMORY_IMAGES:
+            found = self._cluster_many(store, layer, position, options)
         else:
+            cell = store.cell(layer, position)
             found = pipeline.cluster_distributions(cell, store.token_texts, **options)
         save_clustering(folder, found)
         return found
+
+    def _cluster_many(
+        self, store: LensStore, layer: int, position: int, options: dict[str, Any]
+    ) -> Clustering:
+        """A chunk at a time, in bounded memory."""
+        from esmc_core.cluster.large_pipeline import cluster_chunks
+        from esmc_core.cluster.streams import CHUNK_ROWS
+
+        return cluster_chunks(
+            lambda: store.cell_chunks(layer, position, n_rows=CHUNK_ROWS),
+            store.spec.n_images,
+            store.spec.n_vocab,
+            store.token_texts,
+            **options,
+        )
 
     def check_cell(self, store: LensStore, layer: int, position: int) -> None:
         """Raise InputError unless the pass has the cell."""
@@ -299,22 +325,34 @@ class Workspace:
     ) -> pd.DataFrame:
         """One row a readable file of the collection, duplicates included, sorted by file."""
         from esmc_core.export import clustering_table
-        from esmc_core.naming import top_token_texts
 
         number = {picture.file: i for i, picture in enumerate(collection.pictures)}
         files = [(picture.file, i, "") for i, picture in enumerate(collection.pictures)]
         files += [(copy.file, number[copy.of], copy.of) for copy in collection.duplicates]
         files.sort()
-        cell = store.cell(clustering.source.layer, clustering.source.position)
+        source = clustering.source
         return clustering_table(
             [file for file, _, _ in files],
             [image for _, image, _ in files],
             clustering,
-            top_tokens=top_token_texts(cell, store.token_texts),
+            top_tokens=self._top_tokens(store, source.layer, source.position),
             criterion=store.spec.criterion,
             model=store.spec.model,
             duplicate_of=[original for _, _, original in files],
         )
+
+    def _top_tokens(self, store: LensStore, layer: int, position: int) -> list[str]:
+        """(n_images,) each image's most probable tokens; of very many a chunk at a time."""
+        from esmc_core.cluster.streams import CHUNK_ROWS
+        from esmc_core.naming import top_token_texts
+
+        if store.spec.n_images <= IN_MEMORY_IMAGES:
+            return top_token_texts(store.cell(layer, position), store.token_texts)
+        texts = [""] * store.spec.n_images
+        for images, cell in store.cell_chunks(layer, position, n_rows=CHUNK_ROWS):
+            for image, text in zip(images, top_token_texts(cell, store.token_texts), strict=True):
+                texts[image] = text
+        return texts
 
     def image_opener(self, collection: Collection) -> Callable[[int], Image.Image]:
         """A function from an image's number to its picture."""

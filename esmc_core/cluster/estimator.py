@@ -108,7 +108,7 @@ class ESMCClustering(ClusterMixin, BaseEstimator):
             Cancelled: `should_stop` said so.
         """
         self._check_settings()
-        _check_matrix(X, self.n_clusters)
+        check_matrix(X, self.n_clusters)
         with threads_for(X.shape[0]):
             self._fit(X, progress, should_stop, on_epoch)
         return self
@@ -220,7 +220,8 @@ class ESMCClustering(ClusterMixin, BaseEstimator):
             )
 
 
-def _check_matrix(matrix: Matrix, n_clusters: int) -> None:
+def check_matrix(matrix: Matrix, n_clusters: int) -> None:
+    """Raise InputError unless the rows are finite and can form so many clusters."""
     if getattr(matrix, "ndim", 0) != 2:
         raise InputError("The rows to cluster are no table.", "Give an array of two dimensions.")
     n_rows = matrix.shape[0]

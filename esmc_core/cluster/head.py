@@ -123,6 +123,15 @@ def train_head(
     return head.eval()
 
 
+def take_step(
+    head: Head, optimizer: torch.optim.Optimizer, rows: Rows, targets: torch.Tensor
+) -> None:
+    """One step on some rows and their (n_rows,) int64 classes, with cross-entropy."""
+    optimizer.zero_grad()
+    nn.functional.cross_entropy(head(rows), targets).backward()
+    optimizer.step()
+
+
 class _Learner:
     """Trains a head on some rows, touching only the columns that occur in them.
 
@@ -141,10 +150,7 @@ class _Learner:
 
     def learn(self, batch: torch.Tensor) -> None:
         """One step of Adam on some of the rows."""
-        self.optimizer.zero_grad()
-        logits = self.small(self.rows.take(batch))
-        nn.functional.cross_entropy(logits, self.targets[batch]).backward()
-        self.optimizer.step()
+        take_step(self.small, self.optimizer, self.rows.take(batch), self.targets[batch])
 
     @torch.no_grad()
     def write_back(self) -> None:

@@ -19,7 +19,7 @@ class Picture:
         width: pixels, of the upright picture.
         height: pixels, of the upright picture.
         n_bytes: size of the file.
-        location: absolute path on this machine's disk; empty for a copy under the home folder.
+        location: absolute path or URL; empty for a copy under the home folder.
     """
 
     digest: str

@@ -20,11 +20,11 @@ class Entry:
 
     Attributes:
         file: POSIX path under the collection's root, fit to be shown.
-        content: the bytes, to be copied; or the path of a file that stays where it is.
+        content: the bytes, to be copied; or the path or URL of a file that stays where it is.
     """
 
     file: str
-    content: bytes | Path
+    content: bytes | Path | str
 
 
 class Readable(Protocol):

@@ -16,7 +16,8 @@ from esmc_core.errors import Cancelled, InputError
 from esmc_core.images import limits
 from esmc_core.images.collection import Picture, Refusal
 from esmc_core.images.entry import Entry
-from esmc_core.images.picture_file import decode, open_header, read_file, upright_size
+from esmc_core.images.picture_file import decode, open_header, upright_size
+from esmc_core.images.remote import read_place
 from esmc_core.images.thumbnail import LONGEST_SIDE, write_thumbnail
 from esmc_core.records import write_bytes
 
@@ -53,13 +54,13 @@ class Intake:
         with ThreadPoolExecutor(workers, "intake") as pool:
             try:
                 for entry in entries:
-                    self._check_stop()
+                    self.check_stop()
                     if isinstance(entry, Refusal):
-                        self._settle(entry)
+                        self.settle(entry)
                         continue
-                    named = Entry(self._unique(entry.file), entry.content)
+                    named = self.name(entry)
                     waiting = len(entry.content) if isinstance(entry.content, bytes) else 0
-                    self._pending.append((pool.submit(self._examine, named), waiting))
+                    self._pending.append((pool.submit(self.examine, named), waiting))
                     self._drain(2 * workers)
                 self._drain(0)
             finally:
@@ -71,10 +72,11 @@ class Intake:
         while len(self._pending) > most or waiting_bytes > limits.MAX_PENDING_BYTES:
             future, n_bytes = self._pending.popleft()
             waiting_bytes -= n_bytes
-            self._settle(future.result())
-            self._check_stop()
+            self.settle(future.result())
+            self.check_stop()
 
-    def _settle(self, result: Picture | Refusal) -> None:
+    def settle(self, result: Picture | Refusal) -> None:
+        """Take what became of one entry."""
         if isinstance(result, Picture):
             self.pictures.append(result)
         else:
@@ -83,9 +85,14 @@ class Intake:
         if self.progress is not None:
             self.progress(self._done, self.total)
 
-    def _check_stop(self) -> None:
+    def check_stop(self) -> None:
+        """Raise Cancelled when asked to stop."""
         if self.should_stop is not None and self.should_stop():
             raise Cancelled()
+
+    def name(self, entry: Entry) -> Entry:
+        """The entry under a name that no earlier one has."""
+        return Entry(self._unique(entry.file), entry.content)
 
     def _unique(self, file: str) -> str:
         """`file`, numbered where an earlier entry has the same name."""
@@ -97,17 +104,18 @@ class Intake:
         self._files[unique] = 1
         return unique
 
-    def _examine(self, entry: Entry) -> Picture | Refusal:
-        by_path = isinstance(entry.content, Path)
+    def examine(self, entry: Entry) -> Picture | Refusal:
+        """Read one entry, make its thumbnail, and copy its bytes if it has no place of its own."""
+        content = entry.content
         try:
-            data = read_file(entry.content) if isinstance(entry.content, Path) else entry.content
+            data = content if isinstance(content, bytes) else read_place(content)
             digest = hashlib.sha256(data).hexdigest()
             width, height = self._check_picture(data, self.thumbnail_path(digest))
         except InputError as error:
             return Refusal(entry.file, str(error))
-        if not by_path:
+        if isinstance(content, bytes):
             write_bytes(self.copies / digest, data)
-        location = str(entry.content) if by_path else ""
+        location = "" if isinstance(content, bytes) else str(content)
         return Picture(digest, entry.file, width, height, len(data), location)
 
     def _check_picture(self, data: bytes, thumbnail: Path) -> tuple[int, int]:

@@ -6,7 +6,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,15 +20,18 @@ from esmc_core.images.collection import (
     showable,
     split_duplicates,
 )
-from esmc_core.images.entry import Budget
-from esmc_core.images.folder import walk_folder
+from esmc_core.images.entry import Budget, Entry
 from esmc_core.images.intake import Intake, Progress, ShouldStop
+from esmc_core.images.remote import local_path
 from esmc_core.images.shelf import Shelf
 from esmc_core.images.signature import FORMATS_IN_WORDS
+from esmc_core.images.source import Source, find_folder, find_listed, find_remote, is_list
 from esmc_core.images.upload import Upload, count_uploads, walk_uploads, without_clutter
 
 _STALE_S = 24 * 3600
 _ARCHIVE_SUFFIX = re.compile(r"\.(zip|tar|tgz|tbz2?|txz|gz|bz2|xz)$", re.IGNORECASE)
+
+Run = Callable[[Intake, Sequence[Entry | Refusal]], None]
 
 
 class Library(Shelf):
@@ -45,6 +48,7 @@ class Library(Shelf):
         name: str | None = None,
         progress: Progress | None = None,
         should_stop: ShouldStop | None = None,
+        run: Run = Intake.run,
     ) -> Collection:
         """Read the pictures under `folder` where they lie, or copy those of an archive file.
 
@@ -54,22 +58,56 @@ class Library(Shelf):
             name: of a new collection; the folder's name by default.
             progress: called with the number of files done and the total, None if unknown.
             should_stop: asked between files.
+            run: takes the entries of a folder in; `Intake.run` does it in threads.
 
         Raises:
             InputError: missing, empty, or nothing in it can be read.
             Cancelled: `should_stop` said so.
         """
         root = _existing_path(folder)
-        name = name or _ARCHIVE_SUFFIX.sub("", _ARCHIVE_SUFFIX.sub("", root.name)) or str(root)
         if root.is_file():
+            name = name or _ARCHIVE_SUFFIX.sub("", _ARCHIVE_SUFFIX.sub("", root.name))
             return self._read_archive(root, name, progress, should_stop)
         if not root.is_dir():
             raise InputError(f"{showable(str(root))} is a device or pipe.", "Give a folder.")
-        entries = list(walk_folder(root, skip=self.home.resolve()))
+        source = find_folder(root, skip=self.home.resolve())
+        return self._read(source, name, progress, should_stop, run)
+
+    def read_source(
+        self,
+        place: Path | str,
+        *,
+        progress: Progress | None = None,
+        should_stop: ShouldStop | None = None,
+        run: Run = Intake.run,
+    ) -> Collection:
+        """Read pictures from wherever the user of this machine may read: see `read_folder`.
+
+        Args:
+            place: a folder or archive, a URL that fsspec reads, or a .txt file with a path or
+                URL a line. Lists and URLs lead anywhere, so the app takes none.
+        """
+        path = local_path(place)
+        if path is None:
+            source = find_remote(str(place))
+        elif is_list(path) and path.is_file():
+            source = find_listed(path.resolve())
+        else:
+            return self.read_folder(path, progress=progress, should_stop=should_stop, run=run)
+        return self._read(source, None, progress, should_stop, run)
+
+    def _read(
+        self,
+        source: Source,
+        name: str | None,
+        progress: Progress | None,
+        should_stop: ShouldStop | None,
+        run: Run,
+    ) -> Collection:
         with self._intake(progress, should_stop) as intake:
-            intake.total = len(entries)
-            intake.run(entries)
-            return self._finish(intake, name, str(root))
+            intake.total = len(source.entries)
+            run(intake, source.entries)
+            return self._finish(intake, name or source.name, source.place)
 
     def read_uploads(
         self,

@@ -15,7 +15,8 @@ from PIL import Image
 from esmc_core.errors import InputError, StoreError
 from esmc_core.images import collection_files
 from esmc_core.images.collection import Collection, CollectionSummary, Picture, showable
-from esmc_core.images.picture_file import open_picture, read_file
+from esmc_core.images.picture_file import open_picture
+from esmc_core.images.remote import read_place
 from esmc_core.images.thumbnail import write_thumbnail
 
 Summaries = list[CollectionSummary]
@@ -71,13 +72,12 @@ class Shelf:
 
     def original_bytes(self, picture: Picture) -> bytes:
         """The file as it was read in; raise InputError if it vanished or changed."""
-        by_path = bool(picture.location)
-        path = Path(picture.location) if by_path else self._original_path(picture.digest)
+        place = picture.location or self._original_path(picture.digest)
         try:
-            data = read_file(path)
+            data = read_place(place)
         except InputError as error:
             raise InputError(
-                f"{picture.file} is no longer at {showable(str(path))}. {error.message}",
+                f"{picture.file} is no longer at {showable(str(place))}. {error.message}",
                 "Put it back, or add the pictures again.",
             ) from error
         if hashlib.sha256(data).hexdigest() != picture.digest:

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CORE = sorted((ROOT / "esmc_core").rglob("*.py"))
 PAGES = sorted((ROOT / "pages").glob("*.py"))
 UI = sorted((ROOT / "pages" / "ui").rglob("*.py"))
-HEAVY = {"torch", "transformers", "umap", "openai"}
+HEAVY = {"torch", "transformers", "umap", "openai", "ray"}
 FOUNDATION = ("errors", "config", "records", "distributions")
 ARRAYS_ONLY = ("cluster", "projection", "metrics", "naming", "spelling", "palette", "target")
 
