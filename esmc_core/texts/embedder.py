@@ -96,6 +96,17 @@ class Embedder:
                 progress(min(start + batch_size, len(order)), len(order))
         return normalised(found)
 
+    def save(self, folder: Path) -> None:
+        """Write the model, to be loaded elsewhere with `SentenceTransformer(folder)`.
+
+        The prompt becomes the model's own, so that texts are embedded there as here.
+        """
+        if self.prompt:
+            self.model.prompts = {**self.model.prompts, "clustering": self.prompt}
+            self.model.default_prompt_name = "clustering"
+        with _quiet():
+            self.model.save_pretrained(str(folder), create_model_card=False)
+
 
 def normalised(embeddings: np.ndarray) -> np.ndarray:
     """(n, d) float32 rows of length 1; a row of zeros stays."""
