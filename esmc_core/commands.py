@@ -31,7 +31,7 @@ def cluster(options: argparse.Namespace) -> None:
     """Write one row a readable picture: its cluster, the cluster's name, how sure it is."""
     from esmc_core.export import csv_bytes, parquet_bytes
 
-    _check_out(options.out, {".csv", ".parquet"})
+    check_out(options.out, {".csv", ".parquet"})
     keywords = _keywords(options)
     workspace = Workspace()
     collection = _read(workspace, options.photos, at_least=options.clusters)
@@ -66,7 +66,7 @@ def cluster(options: argparse.Namespace) -> None:
 
 def lens(options: argparse.Namespace) -> None:
     """Write the heatmap as JSON or as a page that opens without a network."""
-    _check_out(options.out, {".json", ".html"})
+    check_out(options.out, {".json", ".html"})
     keywords = _keywords(options, score=options.score)
     workspace = Workspace()
     collection = _read(workspace, options.photos, at_least=1)
@@ -143,7 +143,22 @@ def _lens_page(record: dict[str, Any], heatmap: Heatmap) -> str:
     return str(figure.to_html(include_plotlyjs=True, full_html=True, div_id="heatmap"))
 
 
-def _check_out(path: Path, suffixes: set[str]) -> None:
+def text(options: argparse.Namespace) -> None:
+    """The commands for texts."""
+    from esmc_core import text_commands
+
+    text_commands.cluster(options)
+
+
+def bench(options: argparse.Namespace) -> None:
+    """Measure the methods on labelled collections."""
+    from esmc_core.bench import texts
+
+    texts.run(options)
+
+
+def check_out(path: Path, suffixes: set[str]) -> None:
+    """Raise InputError unless a file of one of these kinds can be written there."""
     if path.suffix.lower() not in suffixes:
         raise InputError(
             f"{path.name} is no {' or '.join(sorted(suffixes))} file.", "Change the --out name."

@@ -83,7 +83,8 @@ def csv_bytes(table: pd.DataFrame) -> bytes:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(table.columns)
-    paths = [column in ("file", "duplicate_of") for column in table.columns]
+    is_of_files = "file" in table.columns
+    paths = [is_of_files and column in ("file", "duplicate_of") for column in table.columns]
     for row in table.itertuples(index=False, name=None):
         writer.writerow(_cell(value, is_path=path) for value, path in zip(row, paths, strict=True))
     return out.getvalue().encode("utf-8", "replace")
@@ -97,6 +98,10 @@ def parquet_bytes(table: pd.DataFrame) -> bytes:
 
 
 def _cell(value: object, *, is_path: bool) -> str:
+    import pandas as pd
+
+    if pd.isna(value):
+        return ""
     if isinstance(value, (float, np.floating)):
         return f"{value:.6f}"
     text = str(value)

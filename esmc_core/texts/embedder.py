@@ -175,8 +175,14 @@ def fingerprint(model: SentenceTransformer, prompt: str) -> str:
 
 
 def _tokenizer_text(model: SentenceTransformer) -> str:
+    """What the tokenizer is, without what its last use left in it."""
     backend = getattr(model.tokenizer, "backend_tokenizer", None)
-    return hashlib.sha256(backend.to_str().encode()).hexdigest() if backend is not None else ""
+    if backend is None:
+        return ""
+    settings = json.loads(backend.to_str())
+    for name in ("truncation", "padding"):
+        settings.pop(name, None)
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
 def _load(place: str, name: str, device: str) -> SentenceTransformer:

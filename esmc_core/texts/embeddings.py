@@ -70,6 +70,11 @@ class EmbeddingCache:
             progress(len(texts), len(texts))
         return found
 
+    def keep(self, embedder: Embedder, texts: Sequence[str], embeddings: np.ndarray) -> None:
+        """Put embeddings on disk that came about in another way, such as through an adapter."""
+        path = self.root / f"{self.key(texts, embedder.fingerprint)}.npy"
+        _write(path, np.asarray(embeddings, dtype=np.float32))
+
     def _embed_chunks(
         self,
         embedder: Embedder,

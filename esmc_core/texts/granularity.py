@@ -69,11 +69,11 @@ def sample_pairs(
     pairs = []
     for _ in range(rounds):
         for step in steps:
-            texts = [int(rng.choice(cluster)) for cluster in merged[step]]
-            low, high = sorted(texts)
+            first, second = (int(rng.choice(cluster)) for cluster in merged[step])
+            low, high = sorted((first, second))
             if (low, high) not in taken:
                 taken.add((low, high))
-                pairs.append(Pair(*texts, step))
+                pairs.append(Pair(first, second, step))
     return pairs
 
 

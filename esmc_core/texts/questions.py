@@ -221,8 +221,13 @@ def total_tokens(questions: Sequence[Question]) -> int:
     return sum(count_tokens(question.prompt()) for question in questions)
 
 
+def plain_answer(answer: str) -> str:
+    """An answer without the thoughts that some models write before it."""
+    return _THOUGHTS.sub(" ", answer).strip(_AROUND)
+
+
 def _plain(answer: str) -> str:
-    return _THOUGHTS.sub(" ", answer).strip(_AROUND).lower()
+    return plain_answer(answer).lower()
 
 
 def shown_text(text: str) -> str:

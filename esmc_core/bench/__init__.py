@@ -1,0 +1,1 @@
+"""The papers' tables: the method measured on labelled collections, beside simple baselines."""
