@@ -13,7 +13,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import streamlit as st
 
-from pages.ui import cluster_results, explorer, intake, routes, shell
+from pages.ui import cluster_results, explorer, intake, routes, shell, sockets
 
 # Imported with the server, so that the first page is painted at once.
 WARM = (cluster_results, explorer, intake)
@@ -22,7 +22,7 @@ WARM = (cluster_results, explorer, intake)
 # page, and what another thread imports at that moment is not found.
 sys.path.append(str(Path(shell.__file__).parent))
 
-app = st.App(Path(shell.__file__), routes=routes.ROUTES)
+app = st.App(Path(shell.__file__), routes=routes.ROUTES, lifespan=sockets.sending_at_once)
 
 if __name__ == "__main__":
     if st.runtime.exists():

@@ -1,4 +1,4 @@
-"""The command line: `python -m esmc_core cluster|lens PHOTOS …`, `text cluster FILE …`, `bench`."""
+"""The command line: `cluster` and `lens` of pictures, `text cluster`, and `bench`."""
 
 from __future__ import annotations
 
@@ -64,8 +64,9 @@ def make_parser() -> argparse.ArgumentParser:
     text = commands.add_parser("text", help="cluster texts, bent by a judge's answers")
     steps = text.add_subparsers(dest="step", required=True, metavar="STEP")
     _add_text_cluster(steps.add_parser("cluster", help="write a table of named clusters"))
-    bench = commands.add_parser("bench", help="measure the method on labelled collections")
+    bench = commands.add_parser("bench", help="measure the methods on labelled collections")
     kinds = bench.add_subparsers(dest="kind", required=True, metavar="KIND")
+    _add_bench_images(kinds.add_parser("images", help="pictures by criteria in words"))
     _add_bench_texts(kinds.add_parser("texts", help="texts from a perspective, before and after"))
     return parser
 
@@ -106,17 +107,34 @@ def _add_bench_texts(parser: argparse.ArgumentParser) -> None:
     add("--embedder", type=_text, default="all-MiniLM-L6-v2", help="hub id or folder")
 
 
+def _add_bench_images(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "data", type=_path, metavar="DATA", help="a folder of sets, each with a labels.csv, or one"
+    )
+    parser.add_argument("--sets", type=_names, metavar="A,B", help="some of the sets only")
+    parser.add_argument("--prompts", type=_path, metavar="FILE", help="JSON, set: column: prompt")
+    parser.add_argument("--seeds", type=_positive, default=10, metavar="N", help="0 to N - 1")
+    parser.add_argument("--rules", action="store_true", help="also the label-free rules on trial")
+    parser.add_argument("--json", type=_path, metavar="FILE", help="write everything, per seed too")
+    parser.add_argument("--markdown", type=_path, metavar="FILE", help="write the tables")
+    _add_model(parser)
+
+
 def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("photos", type=_path, metavar="PHOTOS", help="a folder, or a zip or tar")
     parser.add_argument(
         "--criterion", type=_text, required=True, help='such as "the color of the car is"'
     )
     parser.add_argument("--out", type=_path, required=True, metavar="FILE")
-    parser.add_argument("--model", help="hub id or folder; the best one here if left")
     parser.add_argument("--lens", choices=["norm", "raw"], default="norm")
     parser.add_argument(
         "--keywords", type=_text, help='expected answers, such as "red, black, white"'
     )
+    _add_model(parser)
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", help="hub id or folder; the best one here if left")
     parser.add_argument(
         "--device", type=_device, help="cuda, mps or cpu; the best one here if left"
     )
@@ -139,6 +157,13 @@ def _path(text: str) -> Path:
     if not text:  # an unset variable of a script; Path("") would be the folder it runs in
         raise argparse.ArgumentTypeError("it is empty")
     return Path(text)
+
+
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise argparse.ArgumentTypeError("it names nothing")
+    return names
 
 
 def _text(text: str) -> str:

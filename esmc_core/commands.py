@@ -19,7 +19,7 @@ from esmc_core.lens_store import LensStore
 from esmc_core.models.loading import default_model, load_model
 from esmc_core.models.model import VisionLanguageModel
 from esmc_core.naming import mean_tokens
-from esmc_core.records import write_bytes
+from esmc_core.records import write_bytes, write_json
 from esmc_core.target import SAMPLE_SIZE, Heatmap, Score, make_heatmap
 from esmc_core.workspace import Workspace
 
@@ -151,22 +151,49 @@ def text(options: argparse.Namespace) -> None:
 
 
 def bench(options: argparse.Namespace) -> None:
-    """Measure the methods on labelled collections."""
+    """Measure the methods on labelled collections; the tables go to stdout."""
+    {"images": _bench_images, "texts": _bench_texts}[options.kind](options)
+
+
+def _bench_texts(options: argparse.Namespace) -> None:
     from esmc_core.bench import texts
 
     texts.run(options)
 
 
-def check_out(path: Path, suffixes: set[str]) -> None:
+def _bench_images(options: argparse.Namespace) -> None:
+    from esmc_core.bench import report
+    from esmc_core.bench.case import Tools
+    from esmc_core.bench.images import benchmark
+    from esmc_core.bench.prompts import merge_prompts, read_prompts
+    from esmc_core.bench.sets import read_sets
+
+    if options.json is not None:
+        check_out(options.json, {".json"}, option="--json")
+    if options.markdown is not None:
+        check_out(options.markdown, {".md"}, option="--markdown")
+    prompts = merge_prompts(read_prompts(options.prompts) if options.prompts else {})
+    sets = read_sets(options.data, options.sets)
+    tools = Tools(Workspace(), _load(options), range(options.seeds), _bar)
+    record = benchmark(tools, sets, prompts=prompts, with_rules=options.rules)
+    if options.json is not None:
+        write_json(options.json, record)
+    if options.markdown is not None:
+        write_bytes(options.markdown, report.as_markdown(record).encode())
+    print(report.as_text(record))
+
+
+def check_out(path: Path, suffixes: set[str], *, option: str = "--out") -> None:
     """Raise InputError unless a file of one of these kinds can be written there."""
     if path.suffix.lower() not in suffixes:
         raise InputError(
-            f"{path.name} is no {' or '.join(sorted(suffixes))} file.", "Change the --out name."
+            f"{path.name} is no {' or '.join(sorted(suffixes))} file.",
+            f"Change the {option} name.",
         )
     if not path.resolve().parent.is_dir():
         raise InputError(f"There is no folder {path.resolve().parent}.", "Make it first.")
     if path.is_dir():
-        raise InputError(f"{path} is a folder.", "Change the --out name.")
+        raise InputError(f"{path} is a folder.", f"Change the {option} name.")
 
 
 def _read(workspace: Workspace, photos: Path, *, at_least: int) -> Collection:
@@ -185,9 +212,13 @@ def _read(workspace: Workspace, photos: Path, *, at_least: int) -> Collection:
 def _create(
     workspace: Workspace, collection: Collection, options: argparse.Namespace
 ) -> tuple[VisionLanguageModel, LensStore]:
-    _check_device(options.device)
-    model = load_model(options.model or default_model(options.device), device=options.device)
+    model = _load(options)
     return model, workspace.create_pass(collection, model, options.criterion, lens=options.lens)
+
+
+def _load(options: argparse.Namespace) -> VisionLanguageModel:
+    _check_device(options.device)
+    return load_model(options.model or default_model(options.device), device=options.device)
 
 
 def _check_device(name: str | None) -> None:
@@ -244,8 +275,8 @@ def _from_end(position: int | None, n_positions: int) -> int | None:
 class _bar:
     """A progress bar on stderr, as the callback that the core calls."""
 
-    def __init__(self, title: str) -> None:
-        self._bar = tqdm(desc=title, file=sys.stderr, leave=False, unit=" pictures")
+    def __init__(self, title: str, *, unit: str = " pictures") -> None:
+        self._bar = tqdm(desc=title, file=sys.stderr, leave=False, unit=unit)
 
     def __enter__(self) -> Callable[[int, int | None], None]:
         return self._advance

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse
@@ -32,6 +33,11 @@ class Distributions:
     def tail(self) -> np.ndarray:
         """(n_images,) float32, the probability of all tokens outside the top k."""
         return np.clip(1.0 - self.probabilities.sum(axis=1), 0.0, 1.0)
+
+    @cached_property
+    def occurring(self) -> np.ndarray:
+        """(n_tokens,) the ids that occur, ascending."""
+        return np.flatnonzero(np.bincount(self.tokens.ravel()))
 
     def take(self, rows: np.ndarray | Sequence[int]) -> Distributions:
         """The distributions of some images."""

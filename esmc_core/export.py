@@ -7,7 +7,7 @@ import dataclasses
 import io
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -84,9 +84,11 @@ def csv_bytes(table: pd.DataFrame) -> bytes:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(table.columns)
     is_of_files = "file" in table.columns
-    paths = [is_of_files and column in ("file", "duplicate_of") for column in table.columns]
-    for row in table.itertuples(index=False, name=None):
-        writer.writerow(_cell(value, is_path=path) for value, path in zip(row, paths, strict=True))
+    columns = [
+        _texts(table[name].tolist(), is_path=is_of_files and name in ("file", "duplicate_of"))
+        for name in table.columns
+    ]
+    writer.writerows(zip(*columns, strict=True))
     return out.getvalue().encode("utf-8", "replace")
 
 
@@ -95,6 +97,12 @@ def parquet_bytes(table: pd.DataFrame) -> bytes:
     out = io.BytesIO()
     table.to_parquet(out, index=False)
     return out.getvalue()
+
+
+def _texts(values: list[Any], *, is_path: bool) -> list[str]:
+    """The cells of one column; most columns repeat a few values."""
+    texts = {value: _cell(value, is_path=is_path) for value in set(values)}
+    return [texts[value] for value in values]
 
 
 def _cell(value: object, *, is_path: bool) -> str:

@@ -22,7 +22,7 @@ OpenImage = Callable[[int], Image.Image]
 def default_batch_size(model: VisionLanguageModel) -> int:
     """Images a batch: many for a small model, few for a large one on a CPU."""
     if model.device.type == "cpu":
-        return 16 if model.n_parameters < 500e6 else 1
+        return 16 if model.n_parameters < 100e6 else 1
     return 16
 
 

@@ -17,6 +17,8 @@ from esmc_core.records import key_of, read_json, write_json
 if TYPE_CHECKING:
     from esmc_core.models.model import Lens
 
+_VERSION = 2  # of the layout on disk
+
 
 @dataclass(frozen=True)
 class PassSpec:
@@ -56,15 +58,16 @@ class PassSpec:
         """The pass's name on disk; the batch size is not part of it."""
         parts = asdict(self)
         parts.pop("batch_size")
-        return key_of(**parts)
+        return key_of(**parts, version=_VERSION)
 
 
 class LensStore:
     """One pass on disk.
 
     The arrays are laid out cell by cell, so that a click on a cell reads one stretch of the
-    disk however many other cells there are. A row counts only once its batch is marked done,
-    which happens after its numbers are on the disk.
+    disk however many other cells there are. In a cell the rows lie in the pass's order, so that
+    a heatmap, made from its first images, reads only the first stretch of each cell. A row counts
+    only once its batch is marked done, which happens after its numbers are on the disk.
 
     Attributes:
         order: (n_images,) the order of the pass, a seeded shuffle: its first images are a
@@ -84,6 +87,8 @@ class LensStore:
         self._probabilities = _memory_map(folder / "probabilities.f16", np.float16, shape)
         self.done = _memory_map(folder / "done.u8", np.uint8, (spec.n_images,))
         self.order = np.random.default_rng(0).permutation(spec.n_images)
+        self._row = np.empty_like(self.order)  # of each image
+        self._row[self.order] = np.arange(spec.n_images)
 
     @classmethod
     def create(cls, passes: Path, spec: PassSpec, vocabulary: Sequence[str]) -> LensStore:
@@ -97,7 +102,7 @@ class LensStore:
         if (folder / "pass.json").exists():
             return cls.open(folder)
         write_json(folder / "vocabulary.json", list(vocabulary))
-        write_json(folder / "pass.json", asdict(spec))
+        write_json(folder / "pass.json", {"version": _VERSION, **asdict(spec)})
         return cls(folder, spec)
 
     @classmethod
@@ -109,10 +114,13 @@ class LensStore:
         """
         record = read_json(folder / "pass.json")
         try:
+            if record.get("version") != _VERSION:
+                raise ValueError("it is of another version")
+            del record["version"]
             record["token_ids"] = tuple(record["token_ids"])
             record["token_texts"] = tuple(record["token_texts"])
             return cls(folder, PassSpec(**record))
-        except (KeyError, TypeError, ValueError, OSError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
             raise StoreError(
                 f"The pass in {folder} is damaged ({error}).", "Delete it and run it again."
             ) from error
@@ -148,8 +156,9 @@ class LensStore:
             tokens: (n_layers + 1, n_positions, batch, top_k).
             probabilities: the same shape.
         """
-        self._tokens[:, :, images] = tokens
-        self._probabilities[:, :, images] = probabilities
+        rows = self._row[images]
+        self._tokens[:, :, rows] = tokens
+        self._probabilities[:, :, rows] = probabilities
         self._tokens.flush()
         self._probabilities.flush()
         self.done[images] = 1
@@ -162,10 +171,10 @@ class LensStore:
 
     def cell(self, layer: int, position: int, images: np.ndarray | None = None) -> Distributions:
         """The distributions at one cell, of all images or of those numbered."""
-        rows = slice(None) if images is None else images
+        rows = self._row if images is None else self._row[images]
         return Distributions(
-            tokens=np.array(self._tokens[layer, position, rows]),
-            probabilities=self._probabilities[layer, position, rows].astype(np.float32),
+            tokens=np.asarray(self._tokens[layer, position])[rows],
+            probabilities=np.asarray(self._probabilities[layer, position])[rows].astype(np.float32),
             n_vocab=self.spec.n_vocab,
         )
 

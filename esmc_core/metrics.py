@@ -19,7 +19,8 @@ from esmc_core.cluster.rows import Rows, rows_of
 from esmc_core.cluster.threads import threads_for
 from esmc_core.errors import Cancelled, InputError
 
-SILHOUETTE_SAMPLE = 5000
+SAMPLE_SIZE = 5000
+"""Images that the figures without a truth are measured on."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def silhouette(
     matrix: Any,
     labels: np.ndarray,
     *,
-    max_images: int = SILHOUETTE_SAMPLE,
+    max_images: int = SAMPLE_SIZE,
     seed: int = 0,
     device: str = "cpu",
 ) -> float | None:
@@ -108,13 +109,18 @@ def stability(
     n_clusters: int,
     *,
     n_runs: int = 5,
+    max_images: int = SAMPLE_SIZE,
     seed: int = 0,
     should_stop: Callable[[], bool] | None = None,
 ) -> float:
     """Mean adjusted Rand index between K-means runs, each the best of three starts.
 
-    Where the number of clusters fits the data, all runs end in the same partition: 1.
+    Where the number of clusters fits the data, all runs end in the same partition: 1. It is
+    measured on a random sample where there are many images.
     """
+    if rows.n_rows > max_images:
+        sample = np.random.default_rng(seed).choice(rows.n_rows, max_images, replace=False)
+        rows = rows.take(torch.from_numpy(np.sort(sample)).to(rows.device))
     with threads_for(rows.n_rows):
         runs = [
             fit_kmeans(rows, n_clusters, n_init=3, seed=seed + run, should_stop=should_stop)

@@ -189,7 +189,7 @@ def _shower(
     distributions: Distributions, token_texts: TokenTexts
 ) -> Callable[[int, float, float, float], DominantToken]:
     """A function that makes a DominantToken of an id and its figures."""
-    occurring = np.unique(distributions.tokens).tolist()
+    occurring = distributions.occurring.tolist()
     texts = dict(zip(occurring, token_texts(occurring), strict=True))
     has_markers = any(starts_word(text) for text in texts.values())
     variants: dict[str, list[str]] = defaultdict(list)

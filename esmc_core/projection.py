@@ -2,25 +2,37 @@
 
 UMAP is compiled when it first runs in a process, which takes much longer than the run. Given the
 exact nearest neighbours it does not compile its own approximate search, the larger part of that.
+
+Of many images it lays out a random sample, and each of the others goes where the nearest of the
+sample lie: the time for UMAP itself does not grow.
 """
 
 from __future__ import annotations
 
+import io
 import threading
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import scipy.sparse
 
 from esmc_core.cluster.threads import threads_for
-from esmc_core.errors import InputError
+from esmc_core.errors import Cancelled, InputError
 
 N_NEIGHBORS = 15
+SAMPLE_SIZE = 10_000
+"""Images that UMAP lays out; of more it lays out a sample."""
+
 _MIN_IMAGES = 5  # fewer make no neighbourhood graph worth the name
-_EXACT_IMAGES = 20_000  # above, exact neighbours are sought among the main components
 _N_COMPONENTS = 50
+_N_PLACING = 5  # of the sample, that say where another image goes
+_BLOCK = 1_000  # rows that are compared with all others at a time
 _LONG_RUN_IMAGES = 2_000
+Progress = Callable[[int, int], None]
+ShouldStop = Callable[[], bool]
+
 # One at a time: umap-learn compiles and runs under numba's threads, which may not be re-entered.
 _LOCK = threading.Lock()
 
@@ -32,6 +44,8 @@ def project(
     min_dist: float = 0.1,
     seed: int = 0,
     init: np.ndarray | None = None,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
 ) -> np.ndarray:
     """Lay out the rows on a plane, near ones (Euclidean) near each other.
 
@@ -42,12 +56,14 @@ def project(
         n_neighbors: size of a neighbourhood; lowered where there are fewer images.
         init: (n_images, 2) an earlier layout to start from, so that images stay where they were;
             rows of NaN start in the middle.
+        progress: called with UMAP's epochs done and in all, once the neighbours are known.
 
     Returns:
         (n_images, 2) float32.
 
     Raises:
         InputError: `init` has another number of images, or a number is not finite.
+        Cancelled: `should_stop` said so.
     """
     n_images = matrix.shape[0]
     if init is not None and init.shape != (n_images, 2):
@@ -59,9 +75,13 @@ def project(
         raise InputError("Some of the numbers to draw are not finite.", "Run the model again.")
     if n_images < _MIN_IMAGES:
         return _circle(n_images)
-    start = _main_components(matrix, 2, seed=seed) if init is None else _filled(init)
+    report = _Report(progress, should_stop)
+    lay_out = _fit if n_images <= SAMPLE_SIZE else _fit_sample
+    start = None if init is None else _filled(init)
     with _LOCK:
-        return _fit(matrix, start, n_neighbors=n_neighbors, min_dist=min_dist, seed=seed)
+        return lay_out(
+            matrix, start, n_neighbors=n_neighbors, min_dist=min_dist, seed=seed, report=report
+        )
 
 
 def warm_up() -> None:
@@ -73,15 +93,60 @@ def warm_up() -> None:
     project(scipy.sparse.csr_matrix(rng.random((64, 8), dtype=np.float32)))
 
 
-def _fit(
-    matrix: Any, start: np.ndarray, *, n_neighbors: int, min_dist: float, seed: int
+class _Report(io.StringIO):
+    """What UMAP writes its progress bar to: tells it on, and stops UMAP when told to."""
+
+    def __init__(self, progress: Progress | None, should_stop: ShouldStop | None) -> None:
+        super().__init__()
+        self._progress, self._should_stop = progress, should_stop
+
+    def write(self, text: str) -> int:
+        self.check()
+        done, _, total = text.strip().partition("/")
+        if self._progress is not None and total:
+            self._progress(int(done), int(total))
+        return len(text)
+
+    def check(self) -> None:
+        """Raise Cancelled if the work is to stop."""
+        if self._should_stop is not None and self._should_stop():
+            raise Cancelled()
+
+
+def _fit_sample(
+    matrix: Any, start: np.ndarray | None, *, seed: int, report: _Report, **options: Any
 ) -> np.ndarray:
+    """Lay out a sample, and put the others among their nearest neighbours in it."""
+    n_images = matrix.shape[0]
+    chosen = np.random.default_rng(seed).choice(n_images, SAMPLE_SIZE, replace=False)
+    chosen.sort()
+    rows = _main_components(matrix, _N_COMPONENTS, seed=seed, sample=chosen)
+    nearest, distances = _neighbours(rows, rows[chosen], _N_PLACING, report)
+    some = None if start is None else start[chosen]
+    layout = _fit(rows[chosen], some, seed=seed, report=report, **options)
+    beyond = distances - distances[:, :1]
+    weights = np.exp(-beyond / np.maximum(beyond.mean(axis=1, keepdims=True), 1e-9))
+    weights /= weights.sum(axis=1, keepdims=True)
+    placed = np.einsum("nk,nkd->nd", weights, layout[nearest])
+    placed[chosen] = layout
+    return placed.astype(np.float32)
+
+
+def _fit(
+    matrix: Any,
+    start: np.ndarray | None,
+    *,
+    n_neighbors: int,
+    min_dist: float,
+    seed: int,
+    report: _Report,
+) -> np.ndarray:
+    n_images = matrix.shape[0]
+    start = _main_components(matrix, 2, seed=seed) if start is None else start
+    n_neighbors = min(n_neighbors, n_images - 1)
+    neighbours = _self_first(*_neighbours(matrix, matrix, n_neighbors, report))
     import umap
 
-    n_images = matrix.shape[0]
-    if n_images > _EXACT_IMAGES and matrix.shape[1] > _N_COMPONENTS:
-        matrix = _main_components(matrix, _N_COMPONENTS, seed=seed)
-    n_neighbors = min(n_neighbors, n_images - 1)
     with warnings.catch_warnings():
         # That a seed rules out threads, and that known neighbours rule out `transform`.
         warnings.simplefilter("ignore", UserWarning)
@@ -92,20 +157,29 @@ def _fit(
             init=_spread(start, seed),
             random_state=seed,
             n_jobs=1,
-            precomputed_knn=(*_neighbours(matrix, n_neighbors), None),
+            precomputed_knn=(*neighbours, None),
             force_approximation_algorithm=True,
+            tqdm_kwds={"disable": False, "file": report, "bar_format": "{n_fmt}/{total_fmt}"},
         ).fit_transform(start)  # the neighbours say all; the rows themselves are not looked at
     return np.asarray(layout, dtype=np.float32)
 
 
-def _neighbours(matrix: Any, n_neighbors: int) -> tuple[np.ndarray, np.ndarray]:
-    """(n_images, n_neighbors) int32 nearest rows, itself first, and their float32 distances."""
+def _neighbours(
+    rows: Any, known: Any, n_neighbors: int, report: _Report
+) -> tuple[np.ndarray, np.ndarray]:
+    """(n_rows, n_neighbors) int32 nearest of the known rows, and their float32 distances."""
     from sklearn.neighbors import NearestNeighbors
 
-    with threads_for(matrix.shape[0]):
-        search = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute").fit(matrix)
-        distances, indices = search.kneighbors(matrix)
-    return _self_first(indices.astype(np.int32), distances.astype(np.float32))
+    n_rows = rows.shape[0]
+    search = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute").fit(known)
+    indices = np.empty((n_rows, n_neighbors), dtype=np.int32)
+    distances = np.empty((n_rows, n_neighbors), dtype=np.float32)
+    with threads_for(n_rows):
+        for at in range(0, n_rows, _BLOCK):
+            report.check()
+            block = slice(at, at + _BLOCK)
+            distances[block], indices[block] = search.kneighbors(rows[block])
+    return indices, distances
 
 
 def _self_first(indices: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -117,16 +191,23 @@ def _self_first(indices: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray,
     return indices, distances
 
 
-def _main_components(matrix: Any, n_components: int, *, seed: int) -> np.ndarray:
-    """(n_images, n_components) float32 principal components; zeros where there are fewer."""
+def _main_components(
+    matrix: Any, n_components: int, *, seed: int, sample: np.ndarray | None = None
+) -> np.ndarray:
+    """(n_images, n_components) float32 principal components; zeros where there are fewer.
+
+    Args:
+        sample: rows whose main components they are; all if None.
+    """
     from sklearn.decomposition import PCA
 
-    possible = min(*matrix.shape, n_components + 1) - 1
+    known = matrix if sample is None else matrix[sample]
+    possible = min(*known.shape, n_components + 1) - 1
     found = np.zeros((matrix.shape[0], n_components), dtype=np.float32)
-    if possible > 0 and _varies(matrix):
+    if possible > 0 and _varies(known):
         solver = "arpack" if scipy.sparse.issparse(matrix) else "randomized"
-        components = PCA(possible, svd_solver=solver, random_state=seed).fit_transform(matrix)
-        found[:, :possible] = components
+        components = PCA(possible, svd_solver=solver, random_state=seed).fit(known)
+        found[:, :possible] = components.transform(matrix)
     return found
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -66,6 +66,7 @@ def plain_text(text: str) -> str:
     return text.strip()
 
 
+@lru_cache(maxsize=1 << 17)  # asked of the whole vocabulary with every clustering and table
 def canonical_text(text: str) -> str:
     """One form for all variants: "▁Red", "red", "RED" are "red", "Ġgrey" is "gray".
 
@@ -120,7 +121,7 @@ def _representatives(distributions: Distributions, token_texts: TokenTexts) -> n
         weights=distributions.probabilities.ravel(),
         minlength=distributions.n_vocab,
     )
-    occurring = np.unique(distributions.tokens)
+    occurring = distributions.occurring
     by_weight = occurring[np.argsort(-weights[occurring], kind="stable")]
     best: dict[str, int] = {}
     representative = np.arange(distributions.n_vocab, dtype=np.int32)

@@ -240,11 +240,13 @@ class Workspace:
 
     def find_layout(self, store: LensStore, clustering: Clustering) -> np.ndarray | None:
         """(n_images, 2) positions in the map, if it has been laid out before and can be read."""
-        try:
-            points = _load_array(self._layout(store, clustering))
-        except StoreError:
-            return None
-        return points if points.shape == (store.spec.n_images, 2) else None
+        return _load_points(self._layout(store, clustering), store.spec.n_images)
+
+    def _last_layout(self, store: LensStore) -> np.ndarray | None:
+        paths = (store.folder / "layouts").glob("*.npy")
+        newest = sorted(paths, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        found = (_load_points(path, store.spec.n_images) for path in newest)
+        return next((points for points in found if points is not None), None)
 
     def rows(self, store: LensStore, clustering: Clustering) -> Any:
         """The rows that were clustered: (n_images, n_vocab) sparse or (n_images, d_model).
@@ -264,12 +266,16 @@ class Workspace:
         return vocabulary_rows(cell, store.token_texts, settings=settings)
 
     def lay_out(
-        self, store: LensStore, clustering: Clustering, project: Callable[[Any], np.ndarray]
+        self, store: LensStore, clustering: Clustering, project: Callable[..., np.ndarray]
     ) -> np.ndarray:
         """Lay out the map of the rows that were clustered, and keep it.
 
+        It starts from the map of the same pass that was laid out last, so that the pictures stay
+        about where they were when another cell is chosen.
+
         Args:
-            project: `esmc_core.projection.project`, or that of a ProjectionWorker.
+            project: `esmc_core.projection.project`, or that of a ProjectionWorker; called with
+                the rows and `init`.
 
         Returns:
             (n_images, 2) float32, UMAP.
@@ -279,7 +285,7 @@ class Workspace:
         """
         import numpy as np
 
-        points = project(self.rows(store, clustering))
+        points = project(self.rows(store, clustering), init=self._last_layout(store))
         content = io.BytesIO()
         np.save(content, points)
         write_bytes(self._layout(store, clustering), content.getvalue())
@@ -326,6 +332,15 @@ def _delete(folder: Path) -> None:
     if not folder.is_dir():
         raise StoreError(f"There is no {folder}.", "Choose one from the library.")
     shutil.rmtree(folder)
+
+
+def _load_points(path: Path, n_images: int) -> np.ndarray | None:
+    """(n_images, 2) a layout on disk; None where it is missing, damaged or of other images."""
+    try:
+        points = _load_array(path)
+    except StoreError:
+        return None
+    return points if points.shape == (n_images, 2) else None
 
 
 def _load_array(path: Path) -> np.ndarray:

@@ -5,6 +5,7 @@ import streamlit as st
 from esmc_core.errors import InputError
 from esmc_core.keywords import Endpoint
 from esmc_core.models.catalogue import BUNDLED, CATALOGUE, ModelCard
+from esmc_core.models.family import FAMILIES
 from pages.ui import preferences
 from pages.ui.resources import workspace
 
@@ -51,10 +52,16 @@ def model() -> None:
 
 def describe(card: ModelCard, need: int, *, fits: bool, local: bool) -> None:
     """A model's title, what it needs, and what it is good for."""
-    facts = [f"{need / 1e9:.1f} GB" if need > 1e8 else f"{need / 1e6:.0f} MB", card.licence]
+    memory = f"{need / 1e9:.1f} GB" if need > 1e8 else f"{need / 1e6:.0f} MB"
+    facts = [f"{in_words(card.n_parameters)} parameters", memory, card.licence]
     facts += [] if fits else ["**does not fit here**"]
     facts += [] if local else ["is fetched from the Hugging Face hub when first used"]
     st.markdown(f"**{card.title}**  \n{card.note}  \n:gray[{' · '.join(facts)}]")
+
+
+def in_words(number: int) -> str:
+    """A number of millions or more: 7,063,427,072 is "7.1 billion"."""
+    return f"{number / 1e9:.1f} billion" if number >= 1e9 else f"{number / 1e6:.0f} million"
 
 
 def other(current: str, device: str) -> None:
@@ -66,8 +73,9 @@ def other(current: str, device: str) -> None:
         name = st.text_input(
             "Another model",
             value="" if current in known else current,
-            placeholder="hub id or folder of a LLaVA-1.5 model",
-            help="Safetensors weights of a supported family; no code of the model is run.",
+            placeholder="hub id or folder",
+            help=f"Of these families: {', '.join(family.title for family in FAMILIES)}. "
+            "Weights are read from safetensors; no code of the model is run.",
         )
         if st.form_submit_button("Use this model") and name.strip():
             need, free = memory_need(name.strip(), device=device), free_memory(device)

@@ -1,7 +1,9 @@
 """What all tests share: no network, a home folder of their own, pictures and a tiny model."""
 
+import functools
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when huggingface_hub is first imported
@@ -40,6 +42,15 @@ def tiny_llava(tmp_path_factory) -> Path:
     from tests.tiny_models import save_tiny_llava
 
     return save_tiny_llava(tmp_path_factory.mktemp("models") / "tiny-llava")
+
+
+@pytest.fixture(scope="session")
+def tiny_family(tmp_path_factory) -> Callable[[str], Path]:
+    """From a name in `tests.tiny_families.TINY` to the folder of that tiny model."""
+    from tests.tiny_families import save_tiny
+
+    folder = tmp_path_factory.mktemp("families")
+    return functools.cache(lambda name: save_tiny(name, folder / name))
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import torch
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils import check_random_state
 
-from esmc_core.cluster.head import train_head
+from esmc_core.cluster.head import Head, train_head
 from esmc_core.cluster.kmeans import KMeansResult, fit_kmeans, refine
 from esmc_core.cluster.pseudo_labels import choose_pseudo_labels
 from esmc_core.cluster.rows import DenseRows, Rows, count_distinct_rows, rows_of
@@ -19,6 +19,7 @@ from esmc_core.cluster.threads import threads_for
 from esmc_core.errors import InputError
 
 Progress = Callable[[int, int], None]
+OnEpoch = Callable[[int, np.ndarray, np.ndarray], None]
 Matrix: TypeAlias = np.ndarray | scipy.sparse.csr_matrix
 
 
@@ -37,7 +38,8 @@ class ESMCClustering(ClusterMixin, BaseEstimator):
             started at the mean output of each pseudo-class so that cluster and class stay the
             same; or "argmax" of the outputs, which may leave small clusters empty.
         n_init: k-means++ starts, the best is kept.
-        epochs, learning_rate, batch_size: of the head; the paper's learning rate is 1e-4.
+        epochs, learning_rate, batch_size: of the head, see `train_head`; the paper's learning rate
+            is 1e-4.
         random_state: int, RandomState or None; the same int gives the same labels.
         device: a torch device, "cpu" or "cuda"; for "mps" the CPU is used.
 
@@ -67,7 +69,7 @@ class ESMCClustering(ClusterMixin, BaseEstimator):
         n_init: int = 10,
         epochs: int = 200,
         learning_rate: float = 1e-3,
-        batch_size: int = 4096,
+        batch_size: int = 512,
         random_state: int | np.random.RandomState | None = 0,
         device: str = "cpu",
     ) -> None:
@@ -89,6 +91,7 @@ class ESMCClustering(ClusterMixin, BaseEstimator):
         *,
         progress: Progress | None = None,
         should_stop: Callable[[], bool] | None = None,
+        on_epoch: OnEpoch | None = None,
     ) -> ESMCClustering:
         """Cluster the rows of X.
 
@@ -96,6 +99,9 @@ class ESMCClustering(ClusterMixin, BaseEstimator):
             X: (n_rows, n_features) floats, dense or scipy sparse.
             y: ignored.
             progress: called with epochs done and epochs in all.
+            on_epoch: to watch the head learn: called after each of its epochs with the number,
+                from 1, its (n_rows, n_clusters) float32 outputs, and the (n_rows,) int64 labels
+                that it would give if it stopped there, all in K-means' own numbering.
 
         Raises:
             InputError: more clusters than (different) rows, NaN in X, a setting out of range.
@@ -104,7 +110,7 @@ class ESMCClustering(ClusterMixin, BaseEstimator):
         self._check_settings()
         _check_matrix(X, self.n_clusters)
         with threads_for(X.shape[0]):
-            self._fit(X, progress, should_stop)
+            self._fit(X, progress, should_stop, on_epoch)
         return self
 
     def _fit(
@@ -112,6 +118,7 @@ class ESMCClustering(ClusterMixin, BaseEstimator):
         matrix: Matrix,
         progress: Progress | None,
         should_stop: Callable[[], bool] | None,
+        on_epoch: OnEpoch | None,
     ) -> None:
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         rows = rows_of(matrix, device=self.device)
@@ -119,7 +126,9 @@ class ESMCClustering(ClusterMixin, BaseEstimator):
             rows, self.n_clusters, n_init=self.n_init, seed=seed, should_stop=should_stop
         )
         if self.use_head:
-            labels, confidence, pseudo = self._run_head(rows, found, seed, progress, should_stop)
+            labels, confidence, pseudo = self._run_head(
+                rows, found, seed, progress, should_stop, on_epoch
+            )
         else:
             labels, confidence = found.labels, _silhouette_margin(rows, found)
             pseudo = torch.full_like(labels, -1)
@@ -134,12 +143,22 @@ class ESMCClustering(ClusterMixin, BaseEstimator):
         seed: int,
         progress: Progress | None,
         should_stop: Callable[[], bool] | None,
+        on_epoch: OnEpoch | None,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Labels, confidence and pseudo-labels of the rows, all in K-means' numbering."""
         chosen = choose_pseudo_labels(
             found.labels.cpu().numpy(), found.squared_distances.cpu().numpy(), alpha=self.alpha
         )
         pseudo = torch.from_numpy(chosen).to(rows.device)
+
+        def after(epoch: int, head: Head) -> None:
+            if progress is not None:
+                progress(epoch, self.epochs)
+            if on_epoch is not None:
+                outputs = head.outputs(rows)
+                labels = self._labels_of(outputs, pseudo)
+                on_epoch(epoch, outputs.cpu().numpy(), labels.cpu().numpy())
+
         head = train_head(
             rows,
             pseudo,
@@ -148,15 +167,19 @@ class ESMCClustering(ClusterMixin, BaseEstimator):
             learning_rate=self.learning_rate,
             batch_size=self.batch_size,
             seed=seed,
-            on_epoch=None if progress is None else lambda epoch, _: progress(epoch, self.epochs),
+            on_epoch=None if progress is None and on_epoch is None else after,
             should_stop=should_stop,
         )
-        outputs = head.outputs(rows, batch_size=self.batch_size)
-        labels = outputs.argmax(dim=1)
-        if self.labels_from == "head_kmeans":
-            labels = _cluster_outputs(outputs, pseudo, self.n_clusters)
+        outputs = head.outputs(rows)
+        labels = self._labels_of(outputs, pseudo)
         confidence = outputs.softmax(dim=1).gather(1, labels[:, None]).squeeze(1)
         return labels, confidence, pseudo
+
+    def _labels_of(self, outputs: torch.Tensor, pseudo: torch.Tensor) -> torch.Tensor:
+        """(n_rows,) the labels that the head's outputs stand for, in K-means' numbering."""
+        if self.labels_from == "head_kmeans":
+            return _cluster_outputs(outputs, pseudo, self.n_clusters)
+        return outputs.argmax(dim=1)
 
     def _store(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import nn
@@ -12,6 +12,8 @@ from esmc_core.cluster.rows import DenseRows, Rows, SparseRows
 from esmc_core.errors import Cancelled
 
 N_HIDDEN = 512
+MAX_COLUMNS = 4096
+"""Columns that are learnt; of more, those that occur most often among the examples."""
 
 
 class SparseLinear(nn.Module):
@@ -89,7 +91,7 @@ def train_head(
     *,
     epochs: int = 200,
     learning_rate: float = 1e-3,
-    batch_size: int = 4096,
+    batch_size: int = 512,
     seed: int = 0,
     on_epoch: Callable[[int, Head], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -99,6 +101,8 @@ def train_head(
     Args:
         rows: all rows; those without a pseudo-label only lend their columns.
         pseudo_labels: (n_rows,) int64, -1 = left out.
+        epochs: steps, each on all examples, or on the next `batch_size` of a shuffle where there
+            are more: the time does not grow with the number of rows.
         on_epoch: called after each epoch with its number, from 1, and the head as it is.
 
     Raises:
@@ -107,12 +111,11 @@ def train_head(
     head = Head.drawn(rows, n_clusters, seed=seed)
     chosen = (pseudo_labels >= 0).nonzero().squeeze(1)
     learner = _Learner(head, rows.take(chosen), pseudo_labels[chosen], learning_rate)
-    shuffle = torch.Generator().manual_seed(seed)
-    for epoch in range(1, epochs + 1):
+    batches = _batches(len(chosen), batch_size, torch.Generator().manual_seed(seed))
+    for epoch, batch in zip(range(1, epochs + 1), batches, strict=False):
         if should_stop is not None and should_stop():
             raise Cancelled()
-        for batch in _batches(len(chosen), batch_size, shuffle, rows.device):
-            learner.learn(batch)
+        learner.learn(batch.to(rows.device))
         if on_epoch is not None:
             learner.write_back()
             on_epoch(epoch, head)
@@ -131,7 +134,7 @@ class _Learner:
         self.head, self.small, self.rows, self.targets = head, head, rows, targets
         self.weight: torch.Tensor | None = None
         if isinstance(rows, SparseRows) and isinstance(head.first, SparseLinear):
-            self.rows, self.columns = rows.compressed()
+            self.rows, self.columns = rows.most_frequent(MAX_COLUMNS).compressed()
             first = SparseLinear(head.first.weight.detach()[self.columns], head.first.bias)
             self.small, self.weight = Head(first, head.second), first.weight
         self.optimizer = torch.optim.Adam(self.small.parameters(), lr=learning_rate, fused=True)
@@ -150,12 +153,14 @@ class _Learner:
             self.head.first.weight[self.columns] = self.weight
 
 
-def _batches(
-    n_rows: int, batch_size: int, generator: torch.Generator, device: torch.device
-) -> tuple[torch.Tensor, ...]:
-    if n_rows <= batch_size:
-        return (torch.arange(n_rows, device=device),)
-    return torch.randperm(n_rows, generator=generator).to(device).split(batch_size)
+def _batches(n_rows: int, batch_size: int, generator: torch.Generator) -> Iterator[torch.Tensor]:
+    """Without end: all rows each time, or the even batches of one shuffle after the other."""
+    n_batches = -(-n_rows // batch_size)
+    while True:
+        order = torch.arange(n_rows)
+        if n_batches > 1:
+            order = torch.randperm(n_rows, generator=generator)
+        yield from order.tensor_split(n_batches)
 
 
 def _draw_linear(n_in: int, n_out: int, generator: torch.Generator) -> nn.Linear:

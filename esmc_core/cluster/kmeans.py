@@ -11,6 +11,9 @@ import torch
 from esmc_core.cluster.rows import Rows
 from esmc_core.errors import Cancelled
 
+TRIAL_ROWS = 5_000
+"""Above this many rows the starts compete on so many of them."""
+
 
 @dataclass(frozen=True)
 class KMeansResult:
@@ -43,22 +46,35 @@ def fit_kmeans(
 ) -> KMeansResult:
     """The partition of lowest inertia out of `n_init` k-means++ starts.
 
+    Where there are many rows, the starts compete on a random sample of them, and the best of the
+    partitions is refined on all.
+
     Random numbers are drawn on the CPU: the same seed starts from the same rows on any device.
 
     Raises:
         Cancelled: `should_stop` said so, asked once a start.
     """
     generator = torch.Generator().manual_seed(seed)
+    trial = _sample(rows, max(TRIAL_ROWS, 20 * n_clusters), generator)
     best: KMeansResult | None = None
     for _ in range(n_init):
         if should_stop is not None and should_stop():
             raise Cancelled()
-        start = rows.dense(choose_starts(rows, n_clusters, generator=generator))
-        result = refine(rows, start, max_iter=max_iter, tolerance=tolerance)
+        start = trial.dense(choose_starts(trial, n_clusters, generator=generator))
+        result = refine(trial, start, max_iter=max_iter, tolerance=tolerance)
         if best is None or result.inertia < best.inertia * (1 - 1e-6):
             best = result
     assert best is not None
-    return best
+    if trial is rows:
+        return best
+    return refine(rows, best.centroids, max_iter=max_iter, tolerance=tolerance)
+
+
+def _sample(rows: Rows, n_wanted: int, generator: torch.Generator) -> Rows:
+    if rows.n_rows <= n_wanted:
+        return rows
+    chosen = torch.randperm(rows.n_rows, generator=generator)[:n_wanted]
+    return rows.take(chosen.sort().values.to(rows.device))
 
 
 def choose_starts(rows: Rows, n_clusters: int, *, generator: torch.Generator) -> torch.Tensor:

@@ -57,7 +57,9 @@ def cluster_distributions(
     if settings.representation != "vocabulary":
         raise InputError("Hidden states are needed.", "Choose the vocabulary, or run the model.")
     rows = vocabulary_rows(distributions, token_texts, settings=settings)
-    found = _estimator(settings, device).fit(rows, progress=progress, should_stop=should_stop)
+    found = make_estimator(settings, device=device).fit(
+        rows, progress=progress, should_stop=should_stop
+    )
     return _name(found, distributions, token_texts, settings, source)
 
 
@@ -84,11 +86,14 @@ def cluster_hidden_states(
             f"{len(hidden)} hidden states do not fit {distributions.n_images} images.",
             "Run the model over the images again.",
         )
-    found = _estimator(settings, device).fit(hidden, progress=progress, should_stop=should_stop)
+    found = make_estimator(settings, device=device).fit(
+        hidden, progress=progress, should_stop=should_stop
+    )
     return _name(found, distributions, token_texts, settings, source)
 
 
-def _estimator(settings: ClusterSettings, device: str) -> ESMCClustering:
+def make_estimator(settings: ClusterSettings, *, device: str = "cpu") -> ESMCClustering:
+    """The estimator that the settings stand for."""
     return ESMCClustering(
         settings.n_clusters,
         alpha=settings.alpha,

@@ -140,6 +140,17 @@ class SparseRows:
             self.indices[rows], self.values[rows], self.n_columns, self.columns, self.n_features
         )
 
+    def most_frequent(self, n_columns: int) -> SparseRows:
+        """The same rows with zeros in all but the columns that have the most entries."""
+        if self.n_columns <= n_columns:
+            return self
+        entries = self.indices[self.values != 0]
+        counts = torch.bincount(entries, minlength=self.n_columns)
+        kept = torch.zeros(self.n_columns, dtype=torch.bool, device=self.device)
+        kept[counts.sort(descending=True, stable=True).indices[:n_columns]] = True
+        values = self.values.masked_fill(~kept[self.indices], 0.0)
+        return SparseRows(self.indices, values, self.n_columns, self.columns, self.n_features)
+
     def compressed(self) -> tuple[SparseRows, torch.Tensor]:
         """The same rows on the columns that occur in them, and which of the columns those are."""
         used, indices = self.indices[self.values != 0].unique(return_inverse=True)

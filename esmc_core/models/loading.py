@@ -10,14 +10,21 @@ from typing import Any
 
 import psutil
 import torch
+from safetensors import SafetensorError
 
 from esmc_core.errors import ModelError
-from esmc_core.models.catalogue import BUNDLED, BUNDLED_FOLDER, CATALOGUE, model_card
+from esmc_core.models.catalogue import BUNDLED, BUNDLED_FOLDER, CATALOGUE, PAPER, model_card
 from esmc_core.models.family import FAMILIES, Family
 from esmc_core.models.model import VisionLanguageModel
 
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+
+_LOADING_ERRORS = (
+    *(OSError, ValueError, KeyError, ImportError, RuntimeError, TypeError, AttributeError),
+    SafetensorError,
+)
+"""What transformers raises for checkpoints that are incomplete, damaged or of another kind."""
 
 RESERVE = 1.25
 """Weights are not all: activations and the allocator's slack take a quarter more."""
@@ -47,11 +54,9 @@ def free_memory(device: str) -> int:
 def default_model(device: str | None = None) -> str:
     """LLaVA-1.5-7B where a GPU has room for it and it has been fetched; else the bundled one."""
     device = device or best_device()
-    paper = CATALOGUE[1]
-    need = paper.n_parameters * 2 * RESERVE
-    if device != "cpu" and free_memory(device) >= need and is_local(paper.name):
-        return paper.name
-    return BUNDLED
+    if device == "cpu" or not is_local(PAPER):
+        return BUNDLED
+    return PAPER if memory_need(PAPER, device=device) <= free_memory(device) else BUNDLED
 
 
 def is_local(name: str) -> bool:
@@ -90,20 +95,19 @@ def load_model(
     dtype = dtype or best_dtype(device)
     source = _source(name)
     _check_room(name, device)
-    config = _config(source)
-    family = _family(config, name)
+    family = _family(source)
     transformers.utils.logging.disable_progress_bar()
-    options: dict[str, Any] = {"local_files_only": isinstance(source, Path)}
+    options = _options(source)
     try:
         processor = family.load_processor(source, **options)
         network: Any = family.load_model(source, dtype=dtype, use_safetensors=True, **options)
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+    except _LOADING_ERRORS as error:
         raise ModelError(
             f"The model {name} cannot be loaded: {_first_line(error)}",
             "It must hold safetensors weights, a tokenizer and an image processor.",
         ) from error
     network.requires_grad_(False)
-    fingerprint = _fingerprint(source, config, dtype)
+    fingerprint = _fingerprint(source, dtype)
     return VisionLanguageModel(
         network.to(device), processor, family, name=name, fingerprint=fingerprint
     )
@@ -123,26 +127,44 @@ def _source(name: str) -> str | Path:
     return name
 
 
+def _options(source: str | Path) -> dict[str, Any]:
+    return {"local_files_only": isinstance(source, Path), "trust_remote_code": False}
+
+
 def _config(source: str | Path) -> Any:
     from transformers import AutoConfig
 
     try:
-        return AutoConfig.from_pretrained(source, local_files_only=isinstance(source, Path))
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(
-            f"The model {source} cannot be read: {_first_line(error)}",
-            'Check the name and the network, or use "bundled", which needs neither.',
-        ) from error
+        return AutoConfig.from_pretrained(source, **_options(source))
+    except _LOADING_ERRORS as error:
+        raise _unreadable(source, error) from error
 
 
-def _family(config: Any, name: str) -> Family:
+def _family(source: str | Path) -> Family:
+    """The family that config.json names; only the file is read, so any model can be refused."""
+    from transformers import PreTrainedConfig
+
+    try:
+        record, _ = PreTrainedConfig.get_config_dict(source, **_options(source))
+    except _LOADING_ERRORS as error:
+        raise _unreadable(source, error) from error
+    kind = record.get("model_type") if isinstance(record, dict) else None
     for family in FAMILIES:
-        if config.model_type in family.model_types:
+        if kind in family.model_types:
             return family
     known = ", ".join(family.title for family in FAMILIES)
     raise ModelError(
-        f"{name} is a {config.model_type} model, which is not supported.",
-        f"Supported families: {known}.",
+        f"{source} is a {kind} model, which is not supported."
+        if kind
+        else f"{source} does not say which kind of model it is.",
+        f"Supported families, in the format of stock transformers: {known}.",
+    )
+
+
+def _unreadable(source: str | Path, error: Exception) -> ModelError:
+    return ModelError(
+        f"The model {source} cannot be read: {_first_line(error)}",
+        'Check the name and the network, or use "bundled", which needs neither.',
     )
 
 
@@ -160,25 +182,36 @@ def _check_room(name: str, device: str) -> None:
 def _count_parameters(name: str) -> int:
     from transformers import AutoModelForImageTextToText
 
-    config = _config(_source(name))
-    _family(config, name)
-    with torch.device("meta"):
-        network = AutoModelForImageTextToText.from_config(config)
+    source = _source(name)
+    _family(source)
+    config = _config(source)
+    try:
+        with torch.device("meta"):
+            network = AutoModelForImageTextToText.from_config(config)
+    except _LOADING_ERRORS as error:
+        raise _unreadable(source, error) from error
     return sum(weight.numel() for weight in network.parameters())
 
 
-def _fingerprint(source: str | Path, config: Any, dtype: torch.dtype) -> str:
+def _fingerprint(source: str | Path, dtype: torch.dtype) -> str:
     """Digest of what decides the numbers; large weight files count by their ends and size."""
     digest = hashlib.sha256(f"{dtype}{torch.__version__}".encode())
-    commit = getattr(config, "_commit_hash", None)
-    if commit:
-        digest.update(commit.encode())
-    else:
-        for path in sorted(Path(source).iterdir()):
+    if isinstance(source, Path):
+        for path in sorted(source.iterdir()):
             if path.suffix in {".safetensors", ".json", ".jinja", ".model"}:
                 digest.update(f"{path.name}{path.stat().st_size}".encode())
                 _digest_ends(path, digest)
+    else:
+        digest.update(f"{source}{_commit(source)}".encode())
     return digest.hexdigest()[:16]
+
+
+def _commit(name: str) -> str:
+    """The hub's commit of the files that were loaded: the name of their folder in the cache."""
+    from huggingface_hub import try_to_load_from_cache
+
+    config = try_to_load_from_cache(name, "config.json")
+    return Path(config).parent.name if isinstance(config, str) else ""
 
 
 def _digest_ends(path: Path, digest: Any, *, n_bytes: int = 32 * 2**20) -> None:

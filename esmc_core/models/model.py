@@ -62,7 +62,6 @@ class VisionLanguageModel:
         self.n_vocab = int(network.get_output_embeddings().weight.shape[0])
         self.max_positions = int(getattr(text_config, "max_position_embeddings", 4096))
         self.n_parameters = sum(weight.numel() for weight in network.parameters())
-        processor.tokenizer.padding_side = "right"
 
     @property
     def device(self) -> torch.device:
@@ -80,16 +79,7 @@ class VisionLanguageModel:
                 the model's control tokens.
         """
         criterion = self._check(criterion)
-        content = [{"type": "image"}, {"type": "text", "text": criterion}]
-        text = self.processor.apply_chat_template(
-            [{"role": "user", "content": content}], add_generation_prompt=True
-        )
-        start = text.rfind(criterion)
-        if start < 0:
-            raise ModelError(
-                f"The chat template of {self.name} changes the criterion's words.",
-                "Use another model.",
-            )
+        text, start = self.family.prompt_text(self.processor, criterion)
         encoded = self.processor.tokenizer(text, return_offsets_mapping=True)
         ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
         first = next(i for i, (_, stop) in enumerate(offsets) if stop > start)
@@ -99,20 +89,28 @@ class VisionLanguageModel:
         return Prompt(criterion, text, token_ids, tuple(self.token_texts(token_ids)), n_criterion)
 
     def preprocess(self, pictures: Sequence[Image.Image], prompts: Sequence[Prompt]) -> Any:
-        """The model's inputs on the CPU for one batch; shorter prompts are padded behind."""
-        inputs = self.processor(
-            images=list(pictures),
-            text=[prompt.text for prompt in prompts],
-            return_tensors="pt",
-            padding=True,
-        )
-        inputs.pop("labels", None)
+        """The model's inputs on the CPU for one batch; shorter prompts are padded behind.
+
+        Raises:
+            InputError: picture and prompt are longer than the model reads.
+            ModelError: the checkpoint's files do not let the prompt's tokens stand at its end.
+        """
+        texts = [prompt.text for prompt in prompts]
+        inputs = self.family.preprocess(self.processor, pictures, texts)
         n_tokens = inputs["input_ids"].shape[1]
         if n_tokens > self.max_positions:
             raise InputError(
-                f"The prompt has {n_tokens} tokens, {self.name} reads {self.max_positions}.",
+                f"Picture and prompt have {n_tokens} tokens, {self.name} reads "
+                f"{self.max_positions}.",
                 "Shorten the criterion.",
             )
+        lengths = inputs["attention_mask"].sum(dim=1).tolist()
+        for ids, stop, prompt in zip(inputs["input_ids"].tolist(), lengths, prompts, strict=True):
+            if tuple(ids[stop - prompt.n_positions : stop]) != prompt.token_ids:
+                raise ModelError(
+                    f"{self.name} does not read the criterion after the picture.",
+                    "Its chat template must write the picture first. Use another model.",
+                )
         return inputs
 
     @torch.inference_mode()
@@ -135,8 +133,63 @@ class VisionLanguageModel:
             self.network(**inputs, use_cache=False, logits_to_keep=1)
         return torch.stack(states)
 
+    @torch.inference_mode()
+    def image_features(self, inputs: Any) -> torch.Tensor:
+        """What the vision tower hands to the decoder, averaged over each picture's tokens.
+
+        The prompt plays no part in it.
+
+        Args:
+            inputs: what `preprocess` gave.
+
+        Returns:
+            (n_images, d_model) float32 on the device.
+        """
+        inputs = inputs.to(self.device, dtype=self.dtype)
+        is_image = (inputs["input_ids"] == self.network.config.image_token_id)[..., None]
+        kept: list[torch.Tensor] = []
+
+        def keep(_module: Any, args: tuple, kwargs: dict) -> None:
+            hidden = (args[0] if args else kwargs["hidden_states"]).float()
+            kept.append((hidden * is_image).sum(dim=1) / is_image.sum(dim=1))
+
+        hook = self.family.layers(self.network)[0].register_forward_pre_hook(keep, with_kwargs=True)
+        try:
+            self.network(**inputs, use_cache=False, logits_to_keep=1)
+        finally:
+            hook.remove()
+        return kept[0]
+
+    @torch.inference_mode()
+    def generate(self, inputs: Any, *, max_new_tokens: int) -> list[str]:
+        """The model's answers in words, the most probable token at each step.
+
+        Args:
+            inputs: what `preprocess` gave for prompts of the same length.
+
+        Returns:
+            (n_images,) texts without control tokens.
+
+        Raises:
+            ValueError: some prompt is padded; behind padding a model does not answer.
+        """
+        if not inputs["attention_mask"].all():
+            raise ValueError("prompts of different lengths cannot be answered in one batch")
+        inputs = inputs.to(self.device, dtype=self.dtype)
+        tokenizer = self.processor.tokenizer
+        tokens = self.network.generate(
+            **inputs,
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            num_beams=1,
+            pad_token_id=tokenizer.pad_token_id or tokenizer.eos_token_id,
+        )
+        answers = tokens[:, inputs["input_ids"].shape[1] :]
+        texts = tokenizer.batch_decode(answers, skip_special_tokens=True)
+        return [text.strip() for text in texts]
+
     def logits(self, hidden: torch.Tensor, *, layer: int, lens: Lens = "norm") -> torch.Tensor:
-        """E_l(k) = W_u · norm(A_l(k)), the logit lens.
+        """E_l(k) = W_u · norm(A_l(k)), the logit lens; W_u is the model's own head.
 
         Args:
             hidden: (..., d_model), the state before the final norm.
@@ -148,7 +201,7 @@ class VisionLanguageModel:
         """
         if lens == "norm" or layer == self.n_layers:
             hidden = self.family.final_norm(self.network)(hidden)
-        return self.family.unembedding(self.network)(hidden)
+        return self.family.logits(self.network, hidden)
 
     def token_texts(self, token_ids: Sequence[int]) -> list[str]:
         """The tokenizer's own pieces with their word markers; "" for ids it does not know."""
@@ -203,10 +256,17 @@ class VisionLanguageModel:
             )
         if not any(character.isalnum() for character in criterion):
             raise InputError("The criterion has no words.", example)
-        for token in self.processor.tokenizer.all_special_tokens:
+        for token in self._control_tokens():
             if token in criterion:
                 raise InputError(
                     f"The criterion contains {token}, which is a control token of {self.name}.",
                     "Leave it out.",
                 )
         return criterion
+
+    def _control_tokens(self) -> set[str]:
+        """What the tokenizer reads as a sign for the model, not as words."""
+        tokenizer = self.processor.tokenizer
+        added = tokenizer.added_tokens_decoder.values()
+        special = {token.content for token in added if token.special}
+        return {self.processor.image_token, *tokenizer.all_special_tokens, *special}

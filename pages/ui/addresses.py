@@ -12,5 +12,10 @@ def address(path: str) -> str:
 
 
 def thumbnail_url(digest: str) -> str:
-    """Where the browser finds a picture's thumbnail; "{}" gives the pattern of all."""
+    """Where the browser finds a picture's thumbnail."""
     return address(f"thumbnails/{digest}.webp")
+
+
+def card_url(collection: str) -> str:
+    """Where the browser finds what a collection's picture is, with "{}" for its number."""
+    return address(f"cards/{collection}/{{}}")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-PAGE_SIZE = 60
+PAGE_SIZE = 200
 
 
 def page_of(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import streamlit as st
 
@@ -10,7 +12,7 @@ from esmc_core.images import Collection
 from esmc_core.jobs import Job
 from esmc_core.lens_store import LensStore
 from pages.ui import selection
-from pages.ui.addresses import thumbnail_url
+from pages.ui.addresses import card_url
 from pages.ui.components.scatter import ScatterEvent, scatter
 from pages.ui.progress import show_job
 from pages.ui.resources import jobs, projection, workspace
@@ -22,29 +24,37 @@ def map_panel(collection: Collection, store: LensStore, found: Clustering) -> in
     """Draw the map once it is laid out; return the image that was clicked."""
     points = workspace().find_layout(store, found)
     if points is None:
-        job = _start(store, found)
-        if job.is_active:
-            show_job(job.key)
-            st.skeleton(height=HEIGHT_PX - 60)
-            return None
+        job = _job(store, found)
         show_job(job.key)
+        if job.is_active:
+            st.skeleton(height=HEIGHT_PX - 60)
+        elif job.result is None:
+            st.button("Lay out the map", on_click=_start, args=(store, found))
         points = job.result
-        if points is None:
-            return None
-    return _draw(collection, found, points)
+    return None if points is None else _draw(collection, found, points)
 
 
-def _start(store: LensStore, found: Clustering) -> Job:
-    key = f"map/{store.key}/{workspace().layout_key(found)}"
-    earlier = jobs().get(key)
-    if earlier is not None and not earlier.is_active and earlier.error:
-        return earlier
-    return jobs().submit(
-        key,
-        lambda job: workspace().lay_out(store, found, projection().project),
-        title="Laying out the map",
-        lane="map",
-    )
+def _job(store: LensStore, found: Clustering) -> Job:
+    """The job that lays out this map; one that failed or was stopped is not begun again."""
+    key = _job_key(store, found)
+    if jobs().get(key) is None:
+        _start(store, found)
+    job = jobs().get(key)
+    assert job is not None
+    return job
+
+
+def _start(store: LensStore, found: Clustering) -> None:
+    def work(job: Job) -> np.ndarray:
+        job.stage = "comparing the pictures"
+        project = partial(projection().project, progress=job.progress, should_stop=job.should_stop)
+        return workspace().lay_out(store, found, project)
+
+    jobs().submit(_job_key(store, found), work, title="Laying out the map", lane="map")
+
+
+def _job_key(store: LensStore, found: Clustering) -> str:
+    return f"map/{store.key}/{workspace().layout_key(found)}"
 
 
 def _draw(collection: Collection, found: Clustering, points: np.ndarray) -> int | None:
@@ -52,13 +62,11 @@ def _draw(collection: Collection, found: Clustering, points: np.ndarray) -> int 
     event = scatter(
         points[:, 0],
         points[:, 1],
-        cluster=found.labels.tolist(),
+        cluster=found.labels,
         colours=found.colours,
         names=found.names,
-        thumbnails=[picture.digest for picture in collection.pictures],
-        thumbnail_url=thumbnail_url("{}"),
-        titles=[picture.file for picture in collection.pictures],
-        selected=None if chosen is None else selection.images(found).tolist(),
+        card_url=card_url(collection.key),
+        selected=None if chosen is None else selection.images(found),
         height=HEIGHT_PX,
         key="map",
         on_event=lambda event: _act(found, event),

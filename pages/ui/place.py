@@ -7,6 +7,8 @@ that the app opens where it was left.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -105,11 +107,11 @@ def open_store() -> LensStore | None:
 def load_collection(key: str) -> Collection:
     """A collection's record; that of a large one takes a moment to read, so it is kept."""
     record = workspace().library.folder(key) / "collection.json"
-    return _load_collection(key, record.stat().st_mtime_ns if record.exists() else 0)
+    return _load_collection(record, key, record.stat().st_mtime_ns if record.exists() else 0)
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
-def _load_collection(key: str, changed_ns: int) -> Collection:
+@lru_cache(maxsize=2)  # not Streamlit's cache, which copies all that it gives
+def _load_collection(record: Path, key: str, changed_ns: int) -> Collection:
     return workspace().library.load(key)
 
 

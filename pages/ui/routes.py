@@ -1,27 +1,42 @@
-"""What the server answers beside the pages: thumbnails, and how far jobs are."""
+"""What the server answers beside the pages: thumbnails, cards, and how far jobs are."""
 
 from __future__ import annotations
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from esmc_core.errors import InputError
+from esmc_core.errors import EsmcError, InputError
+from pages.ui.addresses import thumbnail_url
+from pages.ui.place import load_collection
 from pages.ui.progress import status
 from pages.ui.resources import jobs, workspace
 
 FOREVER = "private, max-age=31536000, immutable"
 
 
-def thumbnail(request: Request) -> Response:
-    """The thumbnail of one picture; its address holds its digest, so it never changes."""
+async def thumbnail(request: Request) -> Response:
+    """The thumbnail of one picture; its address holds its digest, so it never changes.
+
+    A page asks for hundreds of them. Each is a few KB, read in less time than it would take to
+    hand it to another thread.
+    """
     try:
-        path = workspace().library.thumbnail_path(request.path_params["digest"])
-    except InputError:
+        content = workspace().library.thumbnail_path(request.path_params["digest"]).read_bytes()
+    except (InputError, OSError):
         return Response(status_code=404)
-    if not path.is_file():
+    return Response(content, media_type="image/webp", headers={"Cache-Control": FOREVER})
+
+
+def card(request: Request) -> Response:
+    """What the map shows of one picture, by its number in a collection, which never changes."""
+    try:
+        collection = load_collection(request.path_params["collection"])
+        picture = collection.pictures[request.path_params["number"]]
+    except (EsmcError, IndexError):
         return Response(status_code=404)
-    return FileResponse(path, media_type="image/webp", headers={"Cache-Control": FOREVER})
+    content = {"title": picture.file, "thumbnail": thumbnail_url(picture.digest)}
+    return JSONResponse(content, headers={"Cache-Control": FOREVER})
 
 
 def job_status(request: Request) -> Response:
@@ -41,6 +56,7 @@ def cancel_job(request: Request) -> Response:
 
 ROUTES = [
     Route("/thumbnails/{digest}.webp", thumbnail),
+    Route("/cards/{collection}/{number:int}", card),
     Route("/jobs/{id}", job_status),
     Route("/jobs/{id}/cancel", cancel_job, methods=["POST"]),
 ]

@@ -35,7 +35,7 @@ def server(home, tiny_llava, monkeypatch) -> Iterator[Path]:
     monkeypatch.setattr(warmth, "start", lambda: None)
     # Each run of AppTest looks through all that is installed for components of others.
     monkeypatch.setattr(BidiComponentManager, "discover_and_register_components", _nothing)
-    monkeypatch.setattr(ProjectionWorker, "project", lambda _, rows: some_points(rows))
+    monkeypatch.setattr(ProjectionWorker, "project", lambda _, rows, **_options: some_points(rows))
     write_json(home / "preferences.json", {"model": str(tiny_llava)})
     yield home
     for job in resources.jobs().active():

@@ -4,6 +4,7 @@ import io
 import zipfile
 
 import pytest
+from PIL import Image
 
 from pages.ui.resources import workspace
 from tests.app.conftest import button, is_sound, settled, texts
@@ -83,10 +84,19 @@ def test_samples(visit):
 
 
 def test_many_pictures_are_turned_over_page_by_page(visit):
-    app = settled(button(visit("images"), "Open the samples").click().run())
-    assert "1–60 of 96" in texts(app)
+    many = [
+        (f"{i}.png", one_colour((i % 16 * 16, i // 16 * 16, 0)), "image/png") for i in range(205)
+    ]
+    app = settled(visit("images").file_uploader[0].set_value(many).run())
+    assert "1–200 of 205" in texts(app)
     app.pagination[0].set_value(2).run()
-    assert is_sound(app) and "61–96 of 96" in texts(app)
+    assert is_sound(app) and "201–205 of 205" in texts(app)
+
+
+def one_colour(colour: tuple[int, int, int]) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (8, 8), colour).save(out, "PNG")
+    return out.getvalue()
 
 
 def test_paths_of_this_computer_only_where_they_are_allowed(colour_photos, visit, monkeypatch):

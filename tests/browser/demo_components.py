@@ -14,7 +14,7 @@ import numpy as np
 import streamlit as st
 from PIL import Image, ImageDraw
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -48,6 +48,13 @@ def paint_picture(request: Request) -> Response:
     content = io.BytesIO()
     image.save(content, "WEBP")
     return Response(content.getvalue(), media_type="image/webp")
+
+
+def describe_picture(request: Request) -> Response:
+    """The card of the picture of that number."""
+    number = request.path_params["number"]
+    title, thumbnail = f"IMG_{1000 + number}.jpg", f"/thumbnails/{number}.webp"
+    return JSONResponse({"title": title, "thumbnail": thumbnail})
 
 
 def log(event: object) -> None:
@@ -185,9 +192,7 @@ def show_scatter(n_points: int, shape: str) -> None:
         colours=COLOURS,
         outlines=None,
         names=NAMES,
-        thumbnails=[str(i) for i in range(n_points)],
-        thumbnail_url="/thumbnails/{}.webp",
-        titles=[f"IMG_{1000 + i}.jpg" for i in range(n_points)],
+        card_url="/cards/{}",
         selected=state.setdefault("points", None),
         key="plot",
         on_event=act,
@@ -235,7 +240,10 @@ def show_page() -> None:
 
 def serve(port: int) -> None:
     """Serve this page and its pictures until the process is stopped."""
-    routes = [Route("/thumbnails/{number:int}.webp", paint_picture)]
+    routes = [
+        Route("/thumbnails/{number:int}.webp", paint_picture),
+        Route("/cards/{number:int}", describe_picture),
+    ]
     app = st.App(Path(__file__).resolve(), routes=routes)
     app.run(config={"server.port": port, "server.headless": True})
 

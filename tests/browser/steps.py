@@ -94,8 +94,18 @@ def alert(page: Page) -> Locator:
     return page.get_by_test_id("stAlert")
 
 
+def wait_until_still(locator: Locator) -> None:
+    """The element keeps its place and size for a fifth of a second."""
+    locator.wait_for()
+    before = None
+    while (now := locator.bounding_box()) != before:
+        before = now
+        locator.page.wait_for_timeout(200)
+
+
 def cell_box(page: Page, layer: int, position: int, *, n_rows: int) -> Box:
     """Left, right, top and bottom of a cell on its canvas, seams included, as drawn."""
+    wait_until_still(page.locator(".heatmap .cells"))
     canvas = page.locator(".heatmap .cells").element_handle()
     across = page.evaluate(_RUNS, [canvas, False])
     down = page.evaluate(_RUNS, [canvas, True])[:n_rows]

@@ -186,3 +186,18 @@ def test_progress_counts_epochs_and_stop_stops(data):
     assert seen == [(1, 3), (2, 3), (3, 3)]
     with pytest.raises(Cancelled):
         ESMCClustering(2, epochs=3).fit(data[0], should_stop=lambda: len(seen) == 3)
+
+
+@pytest.mark.parametrize("labels_from", ["argmax", "head_kmeans"])
+def test_the_head_can_be_watched_without_changing_it(data, labels_from):
+    plain = ESMCClustering(4, epochs=5, labels_from=labels_from).fit(data[0])
+    seen = []
+    watched = ESMCClustering(4, epochs=5, labels_from=labels_from)
+    watched.fit(data[0], on_epoch=lambda *state: seen.append(state))
+    np.testing.assert_array_equal(watched.labels_, plain.labels_)
+    assert [epoch for epoch, _, _ in seen] == [1, 2, 3, 4, 5]
+    _, outputs, labels = seen[-1]
+    assert outputs.shape == (150, 4)
+    assert adjusted_rand_score(plain.labels_, labels) == 1.0
+    if labels_from == "argmax":
+        np.testing.assert_array_equal(labels, outputs.argmax(axis=1))

@@ -28,7 +28,7 @@ KILLED_WHILE_WRITING = textwrap.dedent("""
     def torn(store, images, tokens, probabilities):
         batches.append(images)
         if len(batches) == 2:
-            store._tokens[:, :, images[: len(images) // 2]] = 7
+            store._tokens[:, :, store._row[images[: len(images) // 2]]] = 7
             store._tokens.flush()
             Path(sys.argv[1]).touch()
             time.sleep(600)

@@ -62,7 +62,7 @@ def test_hidden_states_are_those_that_transformers_returns(model, pictures):
 def test_raw_lens_leaves_the_norm_out_but_at_the_last_layer(model, pictures):
     prompt = model.prompt(CRITERION)
     hidden = run(model, pictures[:2], [prompt] * 2, prompt.n_positions)
-    unembed = model.family.unembedding(model.network)
+    unembed = model.network.get_output_embeddings()
     assert torch.equal(model.logits(hidden[1], layer=1, lens="raw"), unembed(hidden[1]))
     last = model.n_layers
     same = model.logits(hidden[last], layer=last, lens="norm")
@@ -153,3 +153,20 @@ def test_the_fingerprint_follows_the_weights(tiny_folder, tmp_path):
     assert load_model(str(tiny_folder), device="cpu").fingerprint == first
     other = save_tiny_llava(tmp_path / "other", seed=1)
     assert load_model(str(other), device="cpu").fingerprint != first
+
+
+def test_vision_features_do_not_hear_the_prompt_and_answers_are_words(tiny_model):
+    pictures = [Image.new("RGB", (30, 30), colour) for colour in ("red", "blue")]
+    features = []
+    for words in ("the color of the car is", "shape"):
+        prompt = tiny_model.prompt(words)
+        inputs = tiny_model.preprocess(pictures, [prompt] * 2)
+        features.append(tiny_model.image_features(inputs).numpy())
+    assert features[0].shape == (2, tiny_model.d_model)
+    np.testing.assert_allclose(features[0], features[1], rtol=1e-4, atol=1e-5)
+    assert np.abs(features[0][0] - features[0][1]).max() > 1e-3
+    answers = tiny_model.generate(inputs, max_new_tokens=3)
+    assert len(answers) == 2 and all(isinstance(answer, str) for answer in answers)
+    uneven = [tiny_model.prompt("the color of the car is"), tiny_model.prompt("shape")]
+    with pytest.raises(ValueError, match="lengths"):
+        tiny_model.generate(tiny_model.preprocess(pictures, uneven), max_new_tokens=3)

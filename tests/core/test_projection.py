@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from esmc_core.errors import InputError
+from esmc_core import projection
+from esmc_core.errors import Cancelled, InputError
 from esmc_core.metrics import silhouette
 from esmc_core.projection import project, warm_up
+from esmc_core.projection_worker import ProjectionWorker
 from tests.tiny_lens import clouds
 
 
@@ -68,6 +70,44 @@ def test_equal_rows_are_laid_out_somewhere(laid_out, matrix):
 def test_dense_rows_give_the_layout_of_sparse_ones_in_kind(laid_out):
     matrix, truth, _ = laid_out
     assert silhouette(project(matrix.toarray()), truth) > 0.5
+
+
+def test_of_many_images_the_others_join_their_neighbours_in_a_sample(laid_out, monkeypatch):
+    """UMAP of 100,000 images took ten minutes; its part must not grow."""
+    monkeypatch.setattr(projection, "SAMPLE_SIZE", 60)
+    fit, fitted = projection._fit, []
+    monkeypatch.setattr(
+        projection, "_fit", lambda rows, *a, **o: (fitted.append(len(rows)), fit(rows, *a, **o))[1]
+    )
+    matrix, truth = clouds(300, 3)
+    layout = project(matrix)
+    assert fitted == [60]
+    assert np.isfinite(layout).all()
+    assert silhouette(layout, truth) > 0.5
+    np.testing.assert_array_equal(project(matrix), layout)
+
+
+def test_epochs_are_told_and_it_stops_when_told(laid_out):
+    told = []
+    project(laid_out[0], progress=lambda *step: told.append(step))
+    assert told == sorted(told) and told[-1] == (500, 500)
+    told.clear()
+    with pytest.raises(Cancelled):
+        project(
+            laid_out[0],
+            progress=lambda *step: told.append(step),
+            should_stop=lambda: bool(told),
+        )
+    assert told and told[-1] != (500, 500)
+
+
+def test_the_other_process_tells_and_stops_too():
+    matrix, told = clouds(80, 3)[0], []
+    worker = ProjectionWorker()
+    with pytest.raises(Cancelled):
+        worker.project(matrix, should_stop=lambda: True)
+    points = worker.project(matrix[:3], init=None, progress=lambda *step: told.append(step))
+    assert points.shape == (3, 2)
 
 
 def test_unusable_input_is_told():

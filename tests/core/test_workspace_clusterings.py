@@ -160,14 +160,24 @@ def test_the_table_tells_the_names_that_were_given(workspace, collection, store,
     assert set(table[table["cluster"] == 1]["name"]) == {"mine"}
 
 
-def some_points(rows) -> np.ndarray:
+def some_points(rows, *, init=None) -> np.ndarray:
     return np.arange(2 * rows.shape[0], dtype=np.float32).reshape(-1, 2)
+
+
+def recording(seen: list):
+    """Lays out some points, and keeps the rows that it was given."""
+
+    def project(rows, **options) -> np.ndarray:
+        seen.append(rows)
+        return some_points(rows, **options)
+
+    return project
 
 
 def test_a_map_is_kept(workspace, store, found):
     assert workspace.find_layout(store, found) is None
     seen = []
-    points = workspace.lay_out(store, found, lambda rows: (seen.append(rows), some_points(rows))[1])
+    points = workspace.lay_out(store, found, recording(seen))
     assert (workspace.find_layout(store, found) == points).all()
     assert seen[0].shape == (N_PHOTOS, store.spec.n_vocab)
     assert np.allclose(
@@ -187,12 +197,25 @@ def test_maps_do_not_hang_on_the_number_of_clusters(workspace, store, found):
     assert workspace.find_layout(store, workspace.cluster(store, euclidean, **CELL)) is None
 
 
+def test_a_map_starts_from_the_last_one_of_the_pass(workspace, store, found):
+    """Each new cell turned and mirrored the map at random."""
+    starts = []
+    for position in (3, 4, 5):
+        clustering = workspace.cluster(store, SETTINGS, layer=2, position=position)
+        layout = np.full((N_PHOTOS, 2), position, dtype=np.float32)
+        workspace.lay_out(
+            store, clustering, lambda _, init, layout=layout: (starts.append(init), layout)[1]
+        )
+    assert starts[0] is None
+    assert [start[0, 0] for start in starts[1:]] == [3, 4]
+
+
 def test_a_map_of_hidden_states(workspace, collection, tiny_model, store):
     hidden = run_hidden_pass(tiny_model, store, workspace.image_opener(collection), **CELL)
     settings = ClusterSettings(n_clusters=3, epochs=20, representation="hidden")
     found = workspace.cluster(store, settings, **CELL, hidden=hidden)
     seen = []
-    workspace.lay_out(store, found, lambda rows: (seen.append(rows), some_points(rows))[1])
+    workspace.lay_out(store, found, recording(seen))
     assert np.allclose(seen[0], hidden, atol=1e-3)
 
 

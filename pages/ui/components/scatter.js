@@ -4,6 +4,7 @@
 
 const DRAG = 4; // px before a press becomes a drag
 const MOVE_MS = 550;
+const REST_MS = 40; // the pointer's stay on a point before its card is asked for
 
 class Scatter {
   constructor(host) {
@@ -27,13 +28,13 @@ class Scatter {
 
   update(data) {
     const column = (name) => data.points.getChild(name);
+    if (data.card_url !== this.data?.card_url) this.cards = new Map();
     this.data = data;
-    this.titles = column("title");
-    this.thumbnails = column("thumbnail");
+    this.total = data.points.numRows;
     this.host.style.height = `${data.height}px`;
     this.plot.setAttribute(
       "aria-label",
-      `${data.label}: ${this.titles.length} points. L lasso, B box, P pan, plus and minus zoom, ` +
+      `${data.label}: ${this.total} points. L lasso, B box, P pan, plus and minus zoom, ` +
         "arrow keys move, Escape clears. The legend's buttons select clusters.",
     );
     if (this.styled !== data.style) {
@@ -99,9 +100,9 @@ class Scatter {
 
   readMask() {
     const text = this.choice.value;
-    this.mask = text === null ? null : unpackMask(text, this.titles.length);
-    this.count = this.mask ? this.mask.reduce((sum, on) => sum + on, 0) : this.titles.length;
-    this.toolbar.report(this.count, this.titles.length, this.mask !== null);
+    this.mask = text === null ? null : unpackMask(text, this.total);
+    this.count = this.mask ? this.mask.reduce((sum, on) => sum + on, 0) : this.total;
+    this.toolbar.report(this.count, this.total, this.mask !== null);
   }
 
   shown(i) {
@@ -144,7 +145,7 @@ class Scatter {
     let ring = null;
     if (this.hovered >= 0 && !this.walking) {
       const [left, top] = this.view.toScreen(this.cloud.x[this.hovered], this.cloud.y[this.hovered]);
-      ring = { left, top, radius: Painter.radius(this.titles.length, this.view.zoom) };
+      ring = { left, top, radius: Painter.radius(this.total, this.view.zoom) };
     }
     const { shape } = this.hand;
     paintMarks(this.marks, { view: this.view, theme: this.theme, ring, shape, closed: true });
@@ -155,7 +156,7 @@ class Scatter {
   find(left, top) {
     if (this.walking) return -1;
     const [x, y] = this.view.toWorld(left, top);
-    const radius = Painter.radius(this.titles.length, this.view.zoom);
+    const radius = Painter.radius(this.total, this.view.zoom);
     const reach = Math.max(6, radius + 2) / this.view.scale;
     const seen = this.index.nearest(x, y, reach, (i) => this.shown(i));
     return seen >= 0 ? seen : this.index.nearest(x, y, reach, () => true);
@@ -166,19 +167,37 @@ class Scatter {
     this.hovered = i;
     this.plot.classList.toggle("over", i >= 0);
     this.paintMarks();
-    if (i < 0) {
-      this.card.hide();
+    clearTimeout(this.asking);
+    if (i >= 0 && this.cards.has(i)) {
+      this.show(i);
       return;
     }
+    this.card.hide();
+    if (i >= 0) this.asking = setTimeout(() => this.ask(i), REST_MS);
+  }
+
+  // Only what is pointed at is sent to the browser.
+  async ask(i) {
+    const { cards } = this;
+    try {
+      const answer = await fetch(this.data.card_url.replace("{}", i));
+      if (answer.ok) cards.set(i, await answer.json());
+    } catch {
+      return; // the server is away; Streamlit says so
+    }
+    if (i === this.hovered && this.cards.has(i)) this.show(i);
+  }
+
+  show(i) {
+    const { title, thumbnail: src } = this.cards.get(i);
     const [left, top] = this.view.toScreen(this.cloud.x[i], this.cloud.y[i]);
     const bounds = this.plot.getBoundingClientRect();
     const around = new DOMRect(bounds.left + left - 8, bounds.top + top - 8, 16, 16);
     const c = this.cluster[i];
-    const src = this.data.thumbnail_url.replace("{}", () => this.thumbnails.get(i));
     this.card.show(
       around,
       element("img", { src, alt: "", onerror: (event) => event.target.classList.add("broken") }),
-      element("div", { class: "name" }, this.titles.get(i)),
+      element("div", { class: "name" }, title),
       element("div", { class: "small group" }, swatch(this.data, c), clusterName(this.data, c)),
     );
   }
@@ -237,6 +256,7 @@ class Scatter {
   destroy() {
     cancelAnimationFrame(this.walk);
     clearTimeout(this.later);
+    clearTimeout(this.asking);
     this.hand.destroy();
     this.unwatch();
     this.card.destroy();

@@ -58,14 +58,12 @@ def scatter(
     x: Any,
     y: Any,
     *,
-    cluster: Sequence[int],
+    cluster: Sequence[int] | np.ndarray,
     colours: Sequence[str],
     outlines: Sequence[str] | None = None,
     names: Sequence[str],
-    thumbnails: Sequence[str],
-    thumbnail_url: str = "{}",
-    titles: Sequence[str],
-    selected: Sequence[int] | None = None,
+    card_url: str,
+    selected: Sequence[int] | np.ndarray | None = None,
     height: int = 520,
     label: str = "Map of the pictures",
     key: str,
@@ -79,13 +77,13 @@ def scatter(
         cluster: (n,) index into `colours` and `names`; -1 for none.
         colours, outlines: (n_clusters,) "#rrggbb" of the points and of their rims; without
             `outlines` a rim is drawn only where a colour is close to the paper's.
-        thumbnails: (n,) values for `{}` in `thumbnail_url`, or whole addresses.
-        titles: (n,) one line for the card at the pointer.
+        card_url: where the browser asks for the card at the pointer, with `{}` for the point's
+            index; the answer is JSON with `title`, one line, and `thumbnail`, an address.
         selected: indices of the points shown in full; None shows all. The caller's own state.
         on_event: called with the event before the page runs again, as Streamlit's callbacks.
     """
-    n_points = len(titles)
-    table = _tabulate(x, y, cluster, thumbnails, titles)
+    n_points = len(cluster)
+    table = _tabulate(x, y, cluster)
     result = _mount(
         key=key,
         data={
@@ -95,7 +93,7 @@ def scatter(
             "colours": list(colours),
             "outlines": None if outlines is None else list(outlines),
             "names": list(names),
-            "thumbnail_url": thumbnail_url,
+            "card_url": card_url,
             "selected": None if selected is None else _pack(selected, n_points),
             "height": height,
             "label": label,
@@ -107,16 +105,12 @@ def scatter(
     return _event(result, "select", n_points) or _event(result, "open", n_points)
 
 
-def _tabulate(
-    x: Any, y: Any, cluster: Sequence[int], thumbnails: Sequence[str], titles: Sequence[str]
-) -> pa.Table:
+def _tabulate(x: Any, y: Any, cluster: Any) -> pa.Table:
     return pa.table(
         {
             "x": pa.array(np.asarray(x, dtype=np.float32)),
             "y": pa.array(np.asarray(y, dtype=np.float32)),
-            "cluster": pa.array(np.asarray(cluster, dtype=np.int32)),
-            "thumbnail": pa.array(list(thumbnails), type=pa.string()),
-            "title": pa.array(list(titles), type=pa.string()),
+            "cluster": pa.array(np.asarray(cluster, dtype=np.int16)),
         }
     )
 
@@ -129,7 +123,7 @@ def _digest(table: pa.Table, *columns: str) -> str:
     return content.hexdigest()
 
 
-def _pack(points: Sequence[int], n_points: int) -> str:
+def _pack(points: Sequence[int] | np.ndarray, n_points: int) -> str:
     """One bit a point, least significant first, in base64: 17 KB for 100,000 points."""
     mask = np.zeros(n_points, dtype=bool)
     mask[np.asarray(points, dtype=np.int64)] = True

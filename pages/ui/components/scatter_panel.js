@@ -37,8 +37,11 @@ class Toolbar {
 
   report(count, total, partial) {
     const noun = total === 1 ? "picture" : "pictures";
-    const said = partial ? `${spell(count)} of ${spell(total)} selected` : `${spell(total)} ${noun}`;
-    if (this.status.textContent !== said) this.status.textContent = said;
+    const counted = partial ? `${spell(count)} of ${spell(total)}` : spell(total);
+    const said = element("span", { class: "text" }, partial ? " selected" : ` ${noun}`);
+    if (this.status.textContent !== counted + said.textContent) {
+      this.status.replaceChildren(counted, said);
+    }
     this.clear.style.visibility = partial ? "visible" : "hidden";
   }
 }
