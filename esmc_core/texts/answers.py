@@ -53,7 +53,7 @@ class Answer:
         state: "claimed" (sent, no answer yet), "answered", or "dropped".
         choice: triplets 1 or 2, pairs 1 (yes) or 0 (no); None where there is none.
         is_sure: False where the judge talked around it.
-        reason: why it was dropped: "neither", "nonsense" or "no answer".
+        reason: why it was dropped: "neither", "skipped", "nonsense" or "no answer".
         requests: how many times it was sent.
         prompt_tokens, completion_tokens: paid for, over all requests.
     """

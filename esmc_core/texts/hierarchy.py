@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from esmc_core.cluster.threads import threads_for
 from esmc_core.errors import InputError
+from esmc_core.records import write_bytes
 
 _AGGLOMERATIVE_TEXTS = 5_000
 MAX_CLUSTERS = 200
@@ -85,3 +89,20 @@ def build_hierarchy(embeddings: np.ndarray, *, seed: int = 0) -> Hierarchy:
             raise InputError("All texts are the same to the embedder.", "Add other texts.")
         tree = AgglomerativeClustering(n_clusters=None, distance_threshold=0).fit(points)
     return Hierarchy(leaves.astype(np.int64), tree.children_.astype(np.int64))
+
+
+def save_hierarchy(path: Path, hierarchy: Hierarchy) -> None:
+    """Write a hierarchy."""
+    content = io.BytesIO()
+    np.savez(content, leaves=hierarchy.leaves, children=hierarchy.children)
+    write_bytes(path, content.getvalue())
+
+
+def load_hierarchy(path: Path, n_texts: int) -> Hierarchy | None:
+    """Read a hierarchy; None where it is missing, damaged or of other texts."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            found = Hierarchy(arrays["leaves"], arrays["children"])
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+        return None
+    return found if len(found.leaves) == n_texts else None

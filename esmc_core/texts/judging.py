@@ -82,13 +82,19 @@ def tally(
     )
 
 
-def answer_in_person(store: AnswerStore, question: Question, choice: int) -> None:
+def answer_in_person(store: AnswerStore, question: Question, choice: int | None) -> None:
     """Keep a person's answer: 1 or 2, 0 for neither; for pairs 1 for yes, 0 for no.
+
+    Args:
+        choice: None passes over a pair.
 
     Raises:
         InputError: there is no such answer to this question.
     """
     is_triplet = isinstance(question, TripletQuestion)
+    if choice is None and not is_triplet:
+        store.save(question, PERSON, Answer("dropped", reason="skipped"))
+        return
     if choice not in ((0, 1, 2) if is_triplet else (0, 1)):
         raise InputError(f"{choice} is no answer to this question.", "Choose one that is shown.")
     if is_triplet and choice == 0:

@@ -17,6 +17,7 @@ from esmc_core.errors import InputError, StoreError
 from esmc_core.records import read_json, write_bytes, write_json
 from esmc_core.texts.collection import TextCollection, text_labels
 
+MAX_NAME = 80
 _RECORD, _TEXTS, _ROWS, _LABELS = "texts.json", "texts.parquet", "rows.npy", "labels.parquet"
 
 
@@ -100,6 +101,15 @@ class TextLibrary:
             except (StoreError, KeyError, TypeError):
                 continue
         return sorted(found, key=lambda summary: (summary.created, summary.key), reverse=True)
+
+    def rename(self, key: str, name: str) -> None:
+        """Give a collection another name; raise InputError for one that is empty or too long."""
+        name = " ".join(name.split())
+        if not 0 < len(name) <= MAX_NAME:
+            raise InputError(f"“{name}” is no name.", f"Give 1 to {MAX_NAME} characters.")
+        path = self.folder(key) / _RECORD
+        record = read_json(path)
+        write_json(path, record | {"name": name, "summary": record["summary"] | {"name": name}})
 
     def delete(self, key: str) -> None:
         """Delete a collection and what was made of it; judges' answers are kept."""

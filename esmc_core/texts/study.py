@@ -32,7 +32,13 @@ from esmc_core.texts.granularity import (
     pair_questions,
     sample_pairs,
 )
-from esmc_core.texts.hierarchy import Hierarchy, build_hierarchy
+from esmc_core.texts.hierarchy import (
+    Hierarchy,
+    build_hierarchy,
+    load_hierarchy,
+    save_hierarchy,
+)
+from esmc_core.texts.layouts import load_layout, save_layout
 from esmc_core.texts.preferences import Preferences, preferences
 from esmc_core.texts.questions import Example, PairQuestion, TripletQuestion, check_perspective
 from esmc_core.texts.rounds import UNTUNED, Round, Rounds
@@ -104,6 +110,11 @@ class Study:
         self.rounds = Rounds(folder / "rounds")
         self._cache = embeddings
         self._embedders: dict[str, Embedder] = {}
+
+    @property
+    def key(self) -> str:
+        """Of the collection and the settings."""
+        return self.folder.name
 
     @property
     def perspective(self) -> str:
@@ -181,6 +192,11 @@ class Study:
         self._write(name, {"triplets": [(t.query, t.choice1, t.choice2) for t in found]})
         return found
 
+    def has_triplets(self, round: str | None = None) -> bool:
+        """Whether the triplets have been drawn, so that they are at hand at once."""
+        round = self.round_in_use if round is None else round
+        return (self.folder / f"triplets-{round or 'untuned'}.json").exists()
+
     def triplet_questions(self, round: str | None = None) -> list[TripletQuestion]:
         """(n_triplets,) the questions, in the order of `triplets`."""
         texts = self.collection.texts
@@ -190,8 +206,15 @@ class Study:
         ]
 
     def embedder_choices(self, round: str | None = None) -> np.ndarray:
-        """(n_triplets,) 1 or 2, what the embedder after that round would answer."""
-        return embedder_choices(self.embeddings(round), self.triplets(round))
+        """(n_triplets,) 1 or 2, what the embedder after that round would answer; kept on disk."""
+        round = self.round_in_use if round is None else round
+        name = f"choices-{round or 'untuned'}"
+        stored = self._read(name).get("choices")
+        if stored is not None:
+            return np.array(stored, dtype=np.int64)
+        found = embedder_choices(self.embeddings(round), self.triplets(round))
+        self._write(name, {"choices": found.tolist()})
+        return found
 
     def triplet_answers(
         self, judge: str, *, round: str | None = None, with_person: bool = True
@@ -250,8 +273,22 @@ class Study:
     # Granularity
 
     def hierarchy(self, round: str | None = None) -> Hierarchy:
-        """Of the embeddings after a round."""
-        return build_hierarchy(self.embeddings(round), seed=self.settings.seed)
+        """Of the embeddings after a round; kept on disk."""
+        round = self.round_in_use if round is None else round
+        stored = self.find_hierarchy(round)
+        if stored is not None:
+            return stored
+        found = build_hierarchy(self.embeddings(round), seed=self.settings.seed)
+        save_hierarchy(self._hierarchy_file(round), found)
+        return found
+
+    def find_hierarchy(self, round: str | None = None) -> Hierarchy | None:
+        """The hierarchy if it has been built before and can be read."""
+        round = self.round_in_use if round is None else round
+        return load_hierarchy(self._hierarchy_file(round), self.collection.n_texts)
+
+    def _hierarchy_file(self, round: str) -> Path:
+        return self.folder / f"hierarchy-{round or 'untuned'}.npz"
 
     def pairs(self, hierarchy: Hierarchy, *, rounds: int = 3) -> list[Pair]:
         """The pairs to ask about, the same for the same hierarchy."""
@@ -341,6 +378,42 @@ class Study:
         renamed = self.open_clustering(key).renamed(cluster, name)
         save_names(self.clusterings_folder / key, renamed)
         return renamed
+
+    def round_of(self, clustering: Clustering) -> str:
+        """The round whose embedding was clustered; UNTUNED where none is known of it."""
+        rounds = [made.key for made in self.rounds.list()]
+        own = clustering.source.pass_key
+        return next((key for key in rounds if self._source_key(key) == own), UNTUNED)
+
+    # Maps
+
+    def find_layout(self, round: str | None = None) -> np.ndarray | None:
+        """(n_texts, 2) the map of the embedding after a round, if it has been laid out."""
+        round = self.round_in_use if round is None else round
+        return load_layout(self._layout_file(round), self.collection.n_texts)
+
+    def lay_out(
+        self, project: Callable[..., np.ndarray], *, round: str | None = None
+    ) -> np.ndarray:
+        """Lay out the map of the embedding after a round, and keep it.
+
+        It starts from the map before that round, so that texts stay about where they were.
+
+        Args:
+            project: `esmc_core.projection.project`, or that of a ProjectionWorker.
+
+        Returns:
+            (n_texts, 2) float32, UMAP.
+        """
+        round = self.round_in_use if round is None else round
+        earlier = (self.find_layout(before) for before in self._way_to(round))
+        start = next((points for points in earlier if points is not None), None)
+        points = project(np.asarray(self.embeddings(round)), init=start)
+        save_layout(self._layout_file(round), points)
+        return points
+
+    def _layout_file(self, round: str) -> Path:
+        return self.folder / "layouts" / f"{round or 'untuned'}.npy"
 
     def table(self, clustering: Clustering) -> pd.DataFrame:
         """One row a row of the file, in its order; see `text_table`."""
