@@ -50,6 +50,11 @@ class GranularityCurve:
         return int(self.n_clusters[equal[len(equal) // 2]])
 
 
+def usual_count(n_texts: int) -> int:
+    """A number of clusters to begin with where nobody has answered: √(n / 2), 2 to 100."""
+    return min(max(2, round((n_texts / 2) ** 0.5)), 100, max(n_texts, 1))
+
+
 def sample_pairs(
     hierarchy: Hierarchy,
     *,
