@@ -65,13 +65,13 @@ def next_questions(request: Request) -> Response:
 
 
 async def take_answer(request: Request) -> Response:
-    """Keep a person's answer, or take back the last; the reply comes once that is on disk."""
+    """Keep a person's answers, or take back the last; the reply comes once that is on disk."""
     if "x-esmc" not in request.headers:
         return Response(status_code=404)
     try:
         given = json.loads(await request.body())
         return await run_in_threadpool(_take, _queue(request), given)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return Response(status_code=400)
     except EsmcError as error:
         return _refusal(error)
@@ -79,10 +79,12 @@ async def take_answer(request: Request) -> Response:
 
 def _take(queue: queues.Queue, given: dict) -> Response:
     card = None
-    if given.get("undo"):
-        card = queues.undo(queue)
-    else:
-        queues.answer(queue, int(given["number"]), str(given["key"]), int(given["pressed"]))
+    for step in given["steps"]:
+        if step.get("undo"):
+            card = queues.undo(queue)
+        else:
+            card = None
+            queues.answer(queue, int(step["number"]), str(step["key"]), int(step["pressed"]))
     found = queues.state(queue)
     return JSONResponse(found | {"undone": card})
 

@@ -1,5 +1,6 @@
 // Questions as cards. The next ones are here before they are needed, so an answer shows the next
 // card at once; it is sent to the server by itself, in order, and sent again until it is kept.
+// What was pressed while an answer was on its way follows in one message.
 
 const FEW_AHEAD = 8;
 const AGAIN_MS = 1500;
@@ -24,24 +25,30 @@ class Questions {
       this[name] = host.querySelector(`.${name}`);
     }
     this.askLine = host.querySelector(".ask");
+    this.unsent = []; // [address, step], the oldest first; the first `flying` are on their way
+    this.flying = 0;
     this.pressed = (event) => this.press(event);
+    this.leaving = () => this.sendRest();
     document.addEventListener("keydown", this.pressed);
+    window.addEventListener("pagehide", this.leaving);
   }
 
   update(data) {
     const isNew = data.url !== this.data?.url;
     this.data = data;
     if (isNew) {
-      [this.cards, this.unsent, this.answeredKeys] = [[], [], new Set()];
+      [this.cards, this.answeredKeys] = [[], new Set()];
       this.drawAnswers();
       this.take(data.state);
-    } else if (this.unsent.length === 0) {
+    } else if (this.unsent.length === 0 && data.state.answered >= this.state.answered) {
       this.take(data.state);
     }
     this.host.classList.toggle("long", data.long);
     this.host.classList.toggle("pair", data.kind === "pair");
     this.askLine.textContent = data.ask;
     this.draw();
+    // Keys are for the cards from now on, and no longer for a box that was typed in before.
+    if (isNew && this.cards.length) this.host.focus({ preventScroll: true });
   }
 
   // What the server says; cards that are here or answered already are not taken again.
@@ -55,7 +62,8 @@ class Questions {
   draw() {
     const { total } = this.state;
     // What is on its way counts as answered.
-    const answered = Math.min(total, this.state.answered + this.unsent.filter((one) => !one.undo).length);
+    const pending = this.unsent.filter(([url, step]) => url === this.data.url && !step.undo).length;
+    const answered = Math.min(total, this.state.answered + pending);
     this.count.textContent = `${answered} of ${total} answered`;
     this.fill.style.width = `${total ? (100 * answered) / total : 0}%`;
     const [card] = this.cards;
@@ -126,66 +134,82 @@ class Questions {
     const card = this.cards.shift();
     if (!card) return;
     this.answeredKeys.add(card.key);
-    this.unsent.push({ number: card.number, key: card.key, pressed });
+    this.unsent.push([this.data.url, { number: card.number, key: card.key, pressed }]);
     this.draw();
     this.flush();
   }
 
   undo() {
     if (this.unsent.length === 0 && this.state.answered === 0) return;
-    this.unsent.push({ undo: true });
+    this.unsent.push([this.data.url, { undo: true }]);
     this.flush();
   }
 
-  // One at a time and in order; what fails stays first and is sent again.
+  // In order; what fails stays first and is sent again.
   async flush() {
     if (this.sending) return;
     this.sending = true;
-    const { url } = this.data;
-    while (this.unsent.length && url === this.data.url) {
-      const kept = await this.sendFirst(url);
-      if (url !== this.data.url) break;
+    while (this.unsent.length) {
+      const [[url]] = this.unsent;
+      const end = this.unsent.findIndex(([other]) => other !== url);
+      this.flying = end < 0 ? this.unsent.length : end;
+      this.saved.textContent = "Keeping …";
+      const kept = await this.sendFirst(url, this.flying);
+      this.flying = 0;
       if (!kept) {
         this.saved.textContent = "Not kept yet: the server cannot be reached. Trying again …";
         await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
       }
     }
     this.sending = false;
-    if (this.unsent.length) this.flush();
-    else if (this.cards.length === 0 && this.state.answered < this.state.total) this.ask();
+    if (this.cards.length === 0 && this.state.answered < this.state.total) this.ask();
   }
 
-  async sendFirst(url) {
-    const [first] = this.unsent;
+  async sendFirst(url, count) {
     let answer;
     try {
-      answer = await fetch(url, {
-        method: "POST",
-        keepalive: true, // goes on when the page is closed
-        headers: { "X-ESMC": "1", "Content-Type": "application/json" },
-        body: JSON.stringify(first),
-      });
+      answer = await this.post(url, this.unsent.slice(0, count));
     } catch {
       return false;
     }
     if (answer.status >= 500) return false;
-    this.unsent.shift();
+    const state = await answer.json().catch(() => ({}));
+    this.unsent.splice(0, count);
     if (!answer.ok) {
-      const said = await answer.json().catch(() => ({}));
-      this.saved.textContent = said.error || "This answer could not be kept. Reload the page.";
+      this.saved.textContent = state.error || "This answer could not be kept. Reload the page.";
       return true;
     }
-    const state = await answer.json();
+    this.saved.textContent = state.undone ? "Taken back" : this.unsent.length ? "Keeping …" : "Kept";
+    if (url === this.data.url) this.receive(state);
+    return true;
+  }
+
+  post(url, unsent) {
+    return fetch(url, {
+      method: "POST",
+      keepalive: true, // goes on when the page is closed
+      headers: { "X-ESMC": "1", "Content-Type": "application/json" },
+      body: JSON.stringify({ steps: unsent.map(([, step]) => step) }),
+    });
+  }
+
+  receive(state) {
     if (state.undone) {
       this.answeredKeys.delete(state.undone.key);
       this.cards = [state.undone, ...this.cards.filter((card) => card.key !== state.undone.key)];
     }
-    if (this.cards.length < FEW_AHEAD || state.undone) this.take(state);
+    if (this.cards.length < FEW_AHEAD) this.take(state);
     else this.state = state;
-    this.saved.textContent = state.undone ? "Taken back" : "Kept";
     this.draw();
     this.tellLater();
-    return true;
+  }
+
+  // The page is being closed: what has not been sent goes now.
+  sendRest() {
+    const rest = this.unsent.slice(this.flying);
+    const urls = new Set(rest.map(([url]) => url));
+    for (const url of urls) this.post(url, rest.filter(([other]) => other === url)).catch(() => {});
+    this.unsent.length = this.flying;
   }
 
   // The page around the cards runs again when the hand rests.
@@ -207,6 +231,7 @@ class Questions {
   destroy() {
     clearTimeout(this.telling);
     document.removeEventListener("keydown", this.pressed);
+    window.removeEventListener("pagehide", this.leaving);
   }
 }
 

@@ -9,7 +9,7 @@ import streamlit as st
 from pages.ui.components.assets import read_script, read_style
 
 _HTML = """
-<div class="esmc questions" role="group" aria-label="Questions">
+<div class="esmc questions" role="group" aria-label="Questions" tabindex="-1">
   <div class="head">
     <span class="count" role="status"></span>
     <span class="track" aria-hidden="true"><span class="fill"></span></span>

@@ -20,7 +20,7 @@ def perspective_form(collection: TextCollection) -> None:
     if "perspective" not in st.session_state and study is not None:
         st.session_state["perspective"] = study.settings.perspective
     with st.form("perspective-form", border=False):
-        left, right = st.columns([6, 1], vertical_alignment="bottom")
+        left, middle, right = st.columns([10, 2, 2], vertical_alignment="bottom")
         left.text_input(
             f"Perspective on the texts of “{escape(collection.name)}”",
             key="perspective",
@@ -29,7 +29,7 @@ def perspective_form(collection: TextCollection) -> None:
             "better corresponds with the query in terms of intent?”",
         )
         begin = right.form_submit_button("Begin", type="primary", width="stretch")
-        with st.expander("Embedder", icon=":material/data_array:"):
+        with middle, st.popover("Embedder", width="stretch"):
             _embedder_boxes()
     key = f"perspectives-{st.session_state.get('perspectives_round', 0)}"
     earlier = preferences.get("perspectives", [])
@@ -51,15 +51,14 @@ def perspective_form(collection: TextCollection) -> None:
 def _embedder_boxes() -> None:
     from esmc_core.texts.embedder import BUNDLED
 
-    left, right = st.columns(2)
-    left.text_input(
+    st.text_input(
         "Sentence-transformers model",
         value=preferences.get("embedder", "") or BUNDLED,
         key="embedder",
         help=f"Hub id or folder, such as intfloat/e5-large-v2. {BUNDLED} comes with the app. "
         "Weights are read from safetensors; no code of the model is run.",
     )
-    right.text_input(
+    st.text_input(
         "Words before each text",
         value=preferences.get("embedder_prompt", ""),
         key="embedder_prompt",

@@ -14,6 +14,8 @@ from pages.ui.gallery_page import page_of
 from pages.ui.guard import escape
 from pages.ui.wording import counted
 
+_WIDE = st.column_config.TextColumn(width="large")
+
 
 def text_list(
     collection: TextCollection,
@@ -42,7 +44,12 @@ def text_list(
         numbers = np.array([i for i in numbers if sought in collection.texts[i].casefold()], int)
         st.caption(f"{counted(len(numbers), 'text')} with “{escape(words.strip())}”")
     shown = np.asarray(page_of(numbers, key=f"page-{key}-{words}"), dtype=np.int64)
-    st.dataframe(_table(collection, shown, found), hide_index=True, height=_height(len(shown)))
+    st.dataframe(
+        _table(collection, shown, found),
+        hide_index=True,
+        height=_height(len(shown)),
+        column_config={"Row": st.column_config.NumberColumn(width=70), "Text": _WIDE},
+    )
 
 
 def _table(

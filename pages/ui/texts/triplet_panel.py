@@ -90,7 +90,7 @@ def person_cards(study: Study, round: str, queue: queues.Queue) -> None:
     if queue.kind == "pairs":
         ask, done = f"Do these two have the same {study.perspective}?", "All are answered."
     else:
-        ask = f"Which of the two below is more like the text above in terms of {study.perspective}?"
+        ask = f"In terms of {study.perspective}: which choice is more like this text?"
         done = "All are answered. Tune below, or raise the number of questions."
     question_cards(
         queue.url,
