@@ -9,7 +9,7 @@ from pages.ui.texts.opened import open_study, open_texts
 from pages.ui.texts.perspective import perspective_form
 from pages.ui.texts.round_panel import rounds_panel
 from pages.ui.texts.triplet_panel import heading, is_ready, is_wanted, triplet_panel
-from pages.ui.texts.tuning_panel import tuning_panel
+from pages.ui.texts.tuning_panel import just_tuned, tuning_panel
 
 if TYPE_CHECKING:
     from esmc_core.texts.study import Study
@@ -39,8 +39,31 @@ def main() -> None:
             label="Go on to the clusters",
         )
         return
-    questions(study)
-    rounds_panel(study)
+    if choose_view(study) == "rounds":
+        rounds_panel(study)
+    else:
+        questions(study)
+
+
+def choose_view(study: "Study") -> str:
+    """The questions, or what came of tuning; the latter once it has just been done."""
+    n_rounds = len(study.rounds.list())
+    if not n_rounds:
+        return "questions"
+    key = f"view-{study.key}"
+    if just_tuned() or key not in st.session_state:
+        st.session_state[key] = "rounds"
+    titles = {"questions": "Questions", "rounds": f"Results of tuning ({n_rounds})"}
+    chosen = st.segmented_control(
+        "Show",
+        list(titles),
+        required=True,
+        format_func=titles.__getitem__,
+        key=key,
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+    return str(chosen or "questions")
 
 
 def questions(study: "Study") -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from esmc_core.texts.comparison import Comparison
     from esmc_core.texts.rounds import Round
     from esmc_core.texts.study import Study
+    from esmc_core.texts.tuning import TuningReport
 
 HEIGHT_PX = 400
 N_SHOWN = 3
@@ -27,7 +28,6 @@ def rounds_panel(study: Study) -> None:
     made = study.rounds.list()
     if not made:
         return
-    st.divider()
     number = len(made)
     if len(made) > 1:
         titles = {n: f"Round {n}" for n in range(1, len(made) + 1)}
@@ -79,9 +79,15 @@ def _figures(made: Round) -> None:
         why = "Held-out answers do not agree with it more often than before."
     with columns[3]:
         st.markdown(
-            f"{why}  \n:gray[{counted(report.n_answers, 'answer')}, {report.n_held_out:,} of them "
-            f"held out · {made.method} · {duration(report.seconds)}]"
+            f"{why}  \n:gray[{counted(report.n_answers, 'answer')}, {_held_out(report)} · "
+            f"{made.method} · {duration(report.seconds)}]"
         )
+
+
+def _held_out(report: TuningReport) -> str:
+    if report.n_held_out == report.n_answers:
+        return "each held out once"
+    return f"{report.n_held_out:,} of them held out"
 
 
 def _actions(study: Study, made: Round, number: int) -> None:

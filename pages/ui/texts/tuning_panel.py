@@ -15,6 +15,7 @@ from pages.ui.texts.judges import Judge
 if TYPE_CHECKING:
     from esmc_core.texts.study import Study
 
+_STARTED = "tuning_started"
 METHODS = {
     "adapter": "Adapter: a linear map behind the embedder, seconds",
     "full": "Full: the embedder's own upper layers, minutes (better with a GPU)",
@@ -51,8 +52,17 @@ def tuning_panel(study: Study, judge: Judge, round: str) -> None:
     if pressed:
         preferences.put(tuning_method=method)
         settings = TuneSettings("full" if method == "full" else "adapter")
-        steps.tune(study, judge.name, settings, base=round)
+        st.session_state[_STARTED] = steps.tune(study, judge.name, settings, base=round).key
         st.rerun()
+
+
+def just_tuned() -> bool:
+    """Whether the tuning that this session started has ended since the page ran last."""
+    job = jobs().get(st.session_state.get(_STARTED, ""))
+    if job is None or job.is_active:
+        return False
+    del st.session_state[_STARTED]
+    return job.state == "done"
 
 
 def _told(decided: int, least: int) -> str:
