@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from esmc_core.errors import EsmcError
+from esmc_core.errors import EsmcError, StoreError
 from esmc_core.texts.collection import TextCollection, text_labels
 from pages.ui import place
 from pages.ui.resources import text_library, text_workspace
@@ -45,7 +45,10 @@ def load_texts(key: str) -> TextCollection:
 
 def load_study(texts: str, key: str) -> Study:
     """A study, with the embedders that it has loaded."""
-    return _load_study(load_texts(texts), key)
+    study = _load_study(load_texts(texts), key)
+    if not (study.folder / "study.json").exists():
+        raise StoreError("This perspective has been deleted.", "Begin it again.")
+    return study
 
 
 def labels_of(collection: TextCollection) -> list[str] | None:
