@@ -136,7 +136,7 @@ def test_a_person_tunes_and_sees_what_came_of_it(study, texts_place, visit):
     shown = {metric.label: metric.value for metric in app.metric}
     assert shown["Held-out answers before"] == f"{made.report.before:.0%}"
     assert "NMI after" in shown
-    assert len([1 for one in app.get("bidi_component") if "map-" in str(one.proto)]) == 2
+    assert len([one for one in app.get("bidi_component") if "scatter" in str(one.proto)]) == 2
     other = "Do not use it" if study.round_in_use == made.key else "Use this round"
     before = study.round_in_use
     app = button(app, other).click().run()

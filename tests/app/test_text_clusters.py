@@ -25,7 +25,7 @@ def pairs(study) -> Queue:
 
 
 def kept(study, app):
-    return study.open_clustering(app.query_params["groups"][0])
+    return study.open_clustering(dict(app.query_params)["groups"])
 
 
 def test_clusters_are_made_on_arrival_and_found_again(app, study, visit):
