@@ -81,7 +81,11 @@ def _figure(curve: GranularityCurve) -> Any:
         )
     )
     figure.add_annotation(
-        x=curve.best, y=float(curve.f_beta[best]), text=f"★ {curve.best}", showarrow=True, ay=-28
+        x=curve.best,
+        y=float(curve.f_beta[best]),
+        text=f"★ {curve.best}",
+        arrowcolor=accent,
+        ay=-28,
     )
     figure.update_layout(
         height=280,
