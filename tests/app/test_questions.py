@@ -134,7 +134,7 @@ def test_a_person_tunes_and_sees_what_came_of_it(study, texts_place, visit):
     said = texts(app)
     assert "Round 1: " in said and "**Before**" in said and "**After**" in said
     shown = {metric.label: metric.value for metric in app.metric}
-    assert shown["Held-out answers before"] == f"{made.report.before:.0%}"
+    assert shown["Held out, before"] == f"{made.report.before:.0%}"
     assert "NMI after" in shown
     assert len([one for one in app.get("bidi_component") if "scatter" in str(one.proto)]) == 2
     other = "Do not use it" if study.round_in_use == made.key else "Use this round"

@@ -20,7 +20,7 @@ def perspective_form(collection: TextCollection) -> None:
     if "perspective" not in st.session_state and study is not None:
         st.session_state["perspective"] = study.settings.perspective
     with st.form("perspective-form", border=False):
-        left, middle, right = st.columns([10, 2, 2], vertical_alignment="bottom")
+        left, middle, right = st.columns([8, 2.4, 2], vertical_alignment="bottom")
         left.text_input(
             f"Perspective on the texts of “{escape(collection.name)}”",
             key="perspective",

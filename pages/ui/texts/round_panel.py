@@ -68,8 +68,8 @@ def _figures(made: Round) -> None:
     report = made.report
     gain = report.after - report.before
     columns = st.columns([1, 1, 1, 2])
-    columns[0].metric("Held-out answers before", f"{report.before:.0%}")
-    columns[1].metric("after", f"{report.after:.0%}", f"{100 * gain:+.1f} points")
+    columns[0].metric("Held out, before", f"{report.before:.0%}")
+    columns[1].metric("Held out, after", f"{report.after:.0%}", f"{100 * gain:+.1f} points")
     columns[2].metric("Standard error", f"± {100 * report.error:.1f}")
     if report.is_kept:
         why = "Held-out answers, which it was not tuned by, agree with it clearly more often."

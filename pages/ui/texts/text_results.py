@@ -14,6 +14,7 @@ from pages.ui import selection
 from pages.ui.bars import bars_html
 from pages.ui.components.scatter import ScatterEvent
 from pages.ui.downloads import table_buttons
+from pages.ui.gallery_page import page_of
 from pages.ui.guard import escape
 from pages.ui.texts.naming import naming_button, rename_form
 from pages.ui.texts.text_list import text_list
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from esmc_core.texts.study import Study
 
 HEIGHT_PX = 560
+N_CARDS = 30
 N_PREVIEW = 3
 N_TERMS = 5
 N_CHARACTERS = 110
@@ -46,8 +48,9 @@ def results(study: Study, found: Clustering) -> None:
     with left:
         opened = _map(study, found)
     with right, st.container(height=HEIGHT_PX, border=False):
-        for cluster in range(found.n_clusters):
-            _card(study, found, cluster)
+        shown = page_of(range(found.n_clusters), key=f"cards-page-{found.key}", page_size=N_CARDS)
+        for cluster in shown:
+            _card(study, found, int(cluster))
     _texts(study.collection, found)
     if opened is not None:
         show_text(study.collection, found, opened)
