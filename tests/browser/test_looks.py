@@ -21,6 +21,7 @@ pytestmark = pytest.mark.browser
 
 PAPER = {"light": "rgb(251, 250, 247)", "dark": "rgb(20, 23, 26)"}
 AA, AA_LARGE = 4.5, 3.0
+MAPS_MS = 300_000  # the first map compiles what lays it out
 
 # How far the page, or anything in it that scrolls as a whole, is wider than the window.
 OVERFLOW = """() => {
@@ -140,12 +141,14 @@ def test_text_pages_fit_and_can_be_read(
     look(page, scheme, page.get_by_role("heading", name="messages"), page.get_by_text("120 rows"))
     page.goto(f"{texts_server.address}questions")
     round_title = page.get_by_role("heading", name="Round 1")
+    expect(page.locator(".scatter .plot")).to_have_count(2, timeout=MAPS_MS)
     look(page, scheme, round_title, page.locator(".scatter .plot").nth(1))
     page.get_by_role("radio", name="Questions", exact=True).click()
     another = steps.button(page, "Ask another round")
     expect(page.locator(".questions .choice").first.or_(another)).to_be_visible()
     look(page, scheme, page.get_by_role("textbox", name="Perspective on"))
     page.goto(f"{texts_server.address}text_clusters")
+    expect(page.locator(".scatter .plot")).to_be_visible(timeout=MAPS_MS)
     look(page, scheme, page.locator(".esmc-card").first, page.locator(".scatter .plot"))
     page.get_by_text("Find the number by questions").click()
     look(page, scheme, page.locator(".questions .text").first)
