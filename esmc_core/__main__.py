@@ -1,4 +1,4 @@
-"""The command line: `python -m esmc_core cluster|lens|extract PHOTOS …` and `bench …`."""
+"""The command line: `cluster`, `lens` and `extract` of pictures, `text cluster`, and `bench`."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     parser = argparse.ArgumentParser(
-        prog="python -m esmc_core", description="Cluster pictures by a criterion in words."
+        prog="python -m esmc_core",
+        description="Cluster pictures by a criterion in words, or texts from a perspective.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     cluster = commands.add_parser("cluster", help="write a table of named clusters")
@@ -60,10 +61,14 @@ def make_parser() -> argparse.ArgumentParser:
     lens = commands.add_parser("lens", help="write the heatmap over layers and prompt tokens")
     _add_common(lens)
     lens.add_argument("--score", choices=["information", "keywords", "confidence"])
+    text = commands.add_parser("text", help="cluster texts, bent by a judge's answers")
+    steps = text.add_subparsers(dest="step", required=True, metavar="STEP")
+    _add_text_cluster(steps.add_parser("cluster", help="write a table of named clusters"))
     _add_extract(commands.add_parser("extract", help="look at pictures, here or on a Ray cluster"))
-    bench = commands.add_parser("bench", help="measure the method and its speed")
+    bench = commands.add_parser("bench", help="measure the methods and their speed")
     kinds = bench.add_subparsers(dest="kind", required=True, metavar="KIND")
     _add_bench_images(kinds.add_parser("images", help="pictures by criteria in words"))
+    _add_bench_texts(kinds.add_parser("texts", help="texts from a perspective, before and after"))
     _add_bench_speed(kinds.add_parser("speed", help="the pass and the clustering, timed"))
     return parser
 
@@ -100,6 +105,42 @@ def _add_extract(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--shards", metavar="PLACE", help="folder or URL that all workers write to; STORE if left"
     )
+
+
+def _add_text_cluster(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("file", type=_path, metavar="FILE", help="CSV, TSV, JSONL, Parquet or plain lines")
+    add("--column", type=_text, required=True, help="where the texts are; “text” of plain lines")
+    add("--encoding", help="of the file; found out if left")
+    add("--perspective", type=_text, required=True, help='such as "intent" or "topic"')
+    add("--judge", type=_judge, default="none", metavar="simulated:0.9|openai|none")
+    add("--label-column", type=_text, help="for simulated judges and the metrics alone")
+    add("--clusters", type=_positive, metavar="K", help="as many as the judge says if left")
+    add("--out", type=_path, required=True, metavar="FILE")
+    add("--embedder", type=_text, default="all-MiniLM-L6-v2", help="hub id or folder")
+    add("--prompt", type=_text, help="before each text; what the embedder wants if left")
+    add("--questions", type=_positive, default=1024, metavar="N")
+    add("--method", choices=["adapter", "full"], default="adapter")
+    add("--concurrency", type=_positive, default=4)
+    add("--price-prompt", type=_price, default=0.0, metavar="MONEY", help="per million tokens")
+    add("--price-completion", type=_price, default=0.0, metavar="MONEY")
+    add("--max-money", type=_price, metavar="MONEY")
+    add("--save-embedder", type=_path, metavar="FOLDER", help="the tuned one, to use elsewhere")
+    add("--seed", type=_seed, default=0)
+
+
+def _add_bench_texts(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("folder", type=_path, metavar="DIR", help="with bank77.jsonl, clinc.jsonl …")
+    add("--json", type=_path, required=True, metavar="FILE", help="what is there is kept")
+    add("--markdown", type=_path, metavar="FILE")
+    add("--tasks", type=_list, help="such as bank77,clinc-domain; all that are there if left")
+    add("--accuracies", type=_list, default=["1.0", "0.9", "0.75"])
+    add("--samplings", type=_list, default=["entropy", "random"])
+    add("--answers", type=_list, default=["1024"], help="such as 256,512,1024")
+    add("--methods", type=_list, default=["adapter"], help="adapter,full")
+    add("--seeds", type=_positive, default=5, help="of K-means")
+    add("--embedder", type=_text, default="all-MiniLM-L6-v2", help="hub id or folder")
 
 
 def _add_bench_images(parser: argparse.ArgumentParser) -> None:
@@ -200,6 +241,23 @@ def _device(text: str) -> str:
     if not re.fullmatch(r"cuda(:\d+)?|mps|cpu", text):
         raise argparse.ArgumentTypeError(f"{text} is not cuda, mps or cpu")
     return text
+
+
+def _judge(text: str) -> str:
+    if text in ("openai", "none") or re.fullmatch(r"simulated(:(0?\.\d+|[01](\.0*)?))?", text):
+        return text
+    raise argparse.ArgumentTypeError(f"{text} is not simulated:0.9, openai or none")
+
+
+def _price(text: str) -> float:
+    money = float(text)
+    if not 0 <= money < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no amount of money")
+    return money
+
+
+def _list(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _share(text: str) -> float:

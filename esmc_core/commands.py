@@ -35,7 +35,7 @@ def cluster(options: argparse.Namespace) -> None:
     """Write one row a readable picture: its cluster, the cluster's name, how sure it is."""
     from esmc_core.export import csv_bytes, parquet_bytes
 
-    _check_out(options.out, {".csv", ".parquet"})
+    check_out(options.out, {".csv", ".parquet"})
     keywords = _keywords(options)
     workspace, collection, model, store = _open(options, at_least=options.clusters)
     position = _from_end(options.position, store.spec.n_positions)
@@ -68,7 +68,7 @@ def cluster(options: argparse.Namespace) -> None:
 
 def lens(options: argparse.Namespace) -> None:
     """Write the heatmap as JSON or as a page that opens without a network."""
-    _check_out(options.out, {".json", ".html"})
+    check_out(options.out, {".json", ".html"})
     keywords = _keywords(options, score=options.score)
     workspace, collection, model, store = _open(options, at_least=1)
     _look(workspace, collection, model, store)
@@ -143,12 +143,24 @@ def _lens_page(record: dict[str, Any], heatmap: Heatmap) -> str:
     return str(figure.to_html(include_plotlyjs=True, full_html=True, div_id="heatmap"))
 
 
+def text(options: argparse.Namespace) -> None:
+    """The commands for texts."""
+    from esmc_core import text_commands
+
+    text_commands.cluster(options)
+
+
 def bench(options: argparse.Namespace) -> None:
     """Measure; the tables go to stdout."""
-    if options.kind == "speed":
-        _bench_speed(options)
-    else:
-        _bench_images(options)
+    kinds = {"images": _bench_images, "texts": _bench_texts, "speed": _bench_speed}
+    kinds[options.kind](options)
+
+
+def _bench_texts(options: argparse.Namespace) -> None:
+    """The method on labelled sets of texts."""
+    from esmc_core.bench import texts
+
+    texts.run(options)
 
 
 def _bench_images(options: argparse.Namespace) -> None:
@@ -160,9 +172,9 @@ def _bench_images(options: argparse.Namespace) -> None:
     from esmc_core.bench.sets import read_sets
 
     if options.json is not None:
-        _check_out(options.json, {".json"}, option="--json")
+        check_out(options.json, {".json"}, option="--json")
     if options.markdown is not None:
-        _check_out(options.markdown, {".md"}, option="--markdown")
+        check_out(options.markdown, {".md"}, option="--markdown")
     prompts = merge_prompts(read_prompts(options.prompts) if options.prompts else {})
     sets = read_sets(options.data, options.sets)
     tools = Tools(Workspace(), _load(options), range(options.seeds), _bar)
@@ -181,7 +193,7 @@ def _bench_speed(options: argparse.Namespace) -> None:
     from esmc_core.bench.speed import measure_speed, speed_task
 
     if options.json is not None:
-        _check_out(options.json, {".json"}, option="--json")
+        check_out(options.json, {".json"}, option="--json")
     workspace = Workspace()
     collection = _read(workspace, options.photos or SAMPLES, at_least=1)
     _check_device(options.device)
@@ -209,7 +221,8 @@ def _bench_speed(options: argparse.Namespace) -> None:
     print(speed_report.as_text(record))
 
 
-def _check_out(path: Path, suffixes: set[str], *, option: str = "--out") -> None:
+def check_out(path: Path, suffixes: set[str], *, option: str = "--out") -> None:
+    """Raise InputError unless a file of one of these kinds can be written there."""
     if path.suffix.lower() not in suffixes:
         raise InputError(
             f"{path.name} is no {' or '.join(sorted(suffixes))} file.",

@@ -83,8 +83,9 @@ def csv_bytes(table: pd.DataFrame) -> bytes:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(table.columns)
+    is_of_files = "file" in table.columns
     columns = [
-        _texts(table[name].tolist(), is_path=name in ("file", "duplicate_of"))
+        _texts(table[name].tolist(), is_path=is_of_files and name in ("file", "duplicate_of"))
         for name in table.columns
     ]
     writer.writerows(zip(*columns, strict=True))
@@ -105,6 +106,10 @@ def _texts(values: list[Any], *, is_path: bool) -> list[str]:
 
 
 def _cell(value: object, *, is_path: bool) -> str:
+    import pandas as pd
+
+    if pd.isna(value):
+        return ""
     if isinstance(value, (float, np.floating)):
         return f"{value:.6f}"
     text = str(value)

@@ -9,12 +9,23 @@ import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from esmc_core.errors import Cancelled, EsmcError
 
 logger = logging.getLogger(__name__)
 State = Literal["queued", "running", "done", "failed", "cancelled"]
+
+
+class Pausable(Protocol):
+    """Work that can rest."""
+
+    @property
+    def is_paused(self) -> bool: ...
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
 
 
 @dataclass
@@ -27,7 +38,8 @@ class Job:
         id: of this run of the work.
         done, total: units finished and in all; total 0 means not known yet.
         stage: what it is at, in words.
-        note: how it is done, in a sentence for the user.
+        note: more about how it goes, in a line of its own.
+        controls: of work that can be paused; the function sets it.
         partial: what the page may use before the end; the function sets it.
         result: what the function returned, once the state is "done".
         error: what went wrong, once the state is "failed".
@@ -41,6 +53,7 @@ class Job:
     total: int = 0
     stage: str = ""
     note: str = ""
+    controls: Pausable | None = None
     partial: Any = None
     result: Any = None
     error: EsmcError | None = None

@@ -67,7 +67,7 @@ def ask_keywords(criterion: str, *, endpoint: Endpoint, timeout_s: float = 30.0)
     """
     import openai
 
-    _check(endpoint)
+    check_endpoint(endpoint)
     question = QUESTION.format(criterion=criterion, n=12)
     place = endpoint.base_url or "The endpoint"
     try:
@@ -105,7 +105,7 @@ def _words(text: str) -> list[str]:
     return list(dict.fromkeys(" ".join(part.split()) for part in parts if part))
 
 
-def _check(endpoint: Endpoint) -> None:
+def check_endpoint(endpoint: Endpoint) -> None:
     """Raise EndpointError for what the HTTP library stumbles over in words of its own."""
     if endpoint.base_url:
         try:

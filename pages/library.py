@@ -1,6 +1,5 @@
 """All collections, their passes and their clusterings: reopen, rename, delete."""
 
-from collections.abc import Callable
 from functools import partial
 
 import streamlit as st
@@ -9,9 +8,11 @@ from esmc_core.cluster.clustering import Clustering
 from esmc_core.images.collection import CollectionSummary
 from esmc_core.lens_store import LensStore
 from pages.ui import place
+from pages.ui.deleting import delete
 from pages.ui.guard import escape
 from pages.ui.navigation import nothing_here, switch
 from pages.ui.resources import workspace
+from pages.ui.texts.shelf import texts_section
 from pages.ui.wording import counted
 
 N_CHARACTERS = 64
@@ -22,10 +23,13 @@ def main() -> None:
     st.caption(f"Everything lies in {workspace().config.home}")
     summaries = workspace().library.list()
     if not summaries:
+        if texts_section():
+            return
         nothing_here("There are no collections yet.", go_to="images", label="Add pictures")
     for summary in summaries:
         with st.container(border=True):
             collection_card(summary)
+    texts_section()
 
 
 def collection_card(summary: CollectionSummary) -> None:
@@ -94,13 +98,6 @@ def clustering_row(store: LensStore, found: Clustering) -> None:
             key=found.key,
             action=partial(delete_clustering, store, found.key),
         )
-
-
-def delete(question: str, *, key: str, action: Callable[[], None]) -> None:
-    """A button that asks before something is lost."""
-    with st.popover("Delete", key=f"delete-{key}"):
-        st.markdown(escape(question))
-        st.button("Delete", key=f"sure-{key}", type="primary", on_click=action)
 
 
 def rename(summary: CollectionSummary) -> None:

@@ -1,12 +1,10 @@
-"""The model, the lens and the endpoint that suggests keywords."""
+"""The model, the lens and the endpoint that answers for the user."""
 
 import streamlit as st
 
-from esmc_core.errors import InputError
-from esmc_core.keywords import Endpoint
 from esmc_core.models.catalogue import BUNDLED, CATALOGUE, ModelCard
 from esmc_core.models.family import FAMILIES
-from pages.ui import preferences
+from pages.ui import endpoint, preferences
 from pages.ui.resources import workspace
 
 LENSES = {
@@ -22,7 +20,7 @@ def main() -> None:
         model()
     with right:
         lens()
-        endpoint()
+        endpoint.settings()
         storage()
 
 
@@ -100,45 +98,12 @@ def lens() -> None:
     preferences.put(lens=chosen)
 
 
-def endpoint() -> None:
-    """An OpenAI-compatible endpoint; the key stays in this session's memory."""
-    st.subheader("Keywords from an LLM")
-    st.caption(
-        "Optional. Only the criterion is sent, never a picture. The key is kept in memory until "
-        "this tab is closed."
-    )
-    from_env = Endpoint.from_env()
-    if from_env:
-        st.info(f"{from_env.model} is set by the environment.")
-        return
-    given = st.session_state.get("endpoint")
-    with st.form("endpoint-form", border=False):
-        url = st.text_input(
-            "Address",
-            value=given.base_url if given else preferences.get("endpoint_url", ""),
-            placeholder="http://localhost:11434/v1",
-        )
-        name = st.text_input(
-            "Model", value=given.model if given else preferences.get("endpoint_model", "")
-        )
-        key = st.text_input("Key", type="password", placeholder="none for a local server")
-        if st.form_submit_button("Use this endpoint"):
-            use_endpoint(url.strip(), name.strip(), key.strip())
-
-
-def use_endpoint(url: str, name: str, key: str) -> None:
-    """Remember the address and the model on disk, the key in this session only."""
-    if not (url.startswith(("http://", "https://")) and name):
-        raise InputError("The endpoint is not complete.", "Give an http address and a model.")
-    st.session_state["endpoint"] = Endpoint(url, name, key)
-    preferences.put(endpoint_url=url, endpoint_model=name)
-    st.success("The criterion page now offers “Ask the LLM”.")
-
-
 def storage() -> None:
     """Where everything lies."""
     st.subheader("Storage")
-    st.caption(f"Collections, passes and clusterings lie in {workspace().config.home}")
+    st.caption(
+        f"Collections, passes, texts, answers and clusterings lie in {workspace().config.home}"
+    )
 
 
 main()

@@ -16,6 +16,11 @@ def thumbnail_url(digest: str) -> str:
     return address(f"thumbnails/{digest}.webp")
 
 
+def text_card_url(texts: str) -> str:
+    """Where the browser finds what a collection's text is, with "{}" for its number."""
+    return address(f"text-cards/{texts}/{{}}")
+
+
 def card_url(collection: str) -> str:
     """Where the browser finds what a collection's picture is, with "{}" for its number."""
     return address(f"cards/{collection}/{{}}")

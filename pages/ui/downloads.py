@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -11,20 +13,32 @@ from esmc_core.images import Collection
 from esmc_core.lens_store import LensStore
 from pages.ui.resources import workspace
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 def downloads(collection: Collection, store: LensStore, found: Clustering) -> None:
-    """Download buttons; the file is made when one is pressed."""
-    stem = re.sub(r"\W+", "-", f"{collection.name} {store.spec.criterion}").strip("-").lower()
+    """Download buttons for clusters of pictures."""
+    table_buttons(
+        f"{collection.name} {store.spec.criterion}",
+        lambda: workspace().table(collection, store, found),
+        help="One row a file: cluster, name, confidence, distance, top tokens, settings.",
+    )
+
+
+def table_buttons(name: str, table: Callable[[], pd.DataFrame], *, help: str) -> None:
+    """Download buttons for a table; it is made when one is pressed."""
+    stem = re.sub(r"\W+", "-", name).strip("-").lower()
 
     def as_csv() -> bytes:
         from esmc_core.export import csv_bytes
 
-        return csv_bytes(workspace().table(collection, store, found))
+        return csv_bytes(table())
 
     def as_parquet() -> bytes:
         from esmc_core.export import parquet_bytes
 
-        return parquet_bytes(workspace().table(collection, store, found))
+        return parquet_bytes(table())
 
     st.download_button(
         "Download CSV",
@@ -32,7 +46,7 @@ def downloads(collection: Collection, store: LensStore, found: Clustering) -> No
         f"{stem}.csv",
         "text/csv",
         icon=":material/download:",
-        help="One row a file: cluster, name, confidence, distance, top tokens, settings.",
+        help=help,
     )
     st.download_button(
         "Parquet",

@@ -14,6 +14,9 @@ TITLES = {
     "images": "Images",
     "criterion": "Criterion",
     "clusters": "Clusters",
+    "texts": "Texts",
+    "questions": "Questions",
+    "text_clusters": "Text clusters",
     "library": "Library",
     "settings": "Settings",
 }

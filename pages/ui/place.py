@@ -6,7 +6,7 @@ that the app opens where it was left.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,10 @@ from pages.ui.resources import workspace
 _KEY = "place"
 
 
+_CHAINS = (("collection", "lens", "cell", "clusters"), ("texts", "study", "groups"))
+"""Each name hangs on those before it in its chain."""
+
+
 @dataclass(frozen=True)
 class Place:
     """Keys of what is open.
@@ -31,12 +35,18 @@ class Place:
         lens: key of the pass over it.
         cell: "layer.position" that the user chose; "" follows the suggestion.
         clusters: key of the clustering.
+        texts: key of the collection of texts, "" for none.
+        study: key of the perspective on them.
+        groups: key of the clustering of the texts.
     """
 
     collection: str = ""
     lens: str = ""
     cell: str = ""
     clusters: str = ""
+    texts: str = ""
+    study: str = ""
+    groups: str = ""
 
 
 def here() -> Place:
@@ -47,13 +57,13 @@ def here() -> Place:
 
 def go(**changes: Any) -> None:
     """Move on; what hangs on a changed key is left behind."""
-    order = [field.name for field in fields(Place)]
     current = here()
-    for name in order:
-        if name in changes and changes[name] != getattr(current, name):
-            behind = order[order.index(name) + 1 :]
-            current = replace(current, **{key: "" for key in behind})
-            current = replace(current, **{name: changes[name]})
+    for chain in _CHAINS:
+        for number, name in enumerate(chain):
+            if name in changes and changes[name] != getattr(current, name):
+                behind = chain[number + 1 :]
+                current = replace(current, **{key: "" for key in behind})
+                current = replace(current, **{name: changes[name]})
     st.session_state[_KEY] = current
 
 
@@ -63,14 +73,17 @@ def parts() -> dict[str, str]:
 
 
 def restore() -> None:
-    """At a session's start: the place in the address, else the one that was left last."""
+    """At a session's start: the place in the address, else the one that was left last.
+
+    For pictures and for texts alike: an address may tell of one of them only.
+    """
     if _KEY in st.session_state:
         return
-    names = [field.name for field in fields(Place)]
-    given = {name: st.query_params[name] for name in names if name in st.query_params}
-    if not given:
-        given = _left_last(names)
-    st.session_state[_KEY] = Place(**given)
+    found: dict[str, str] = {}
+    for chain in _CHAINS:
+        given = {name: st.query_params[name] for name in chain if name in st.query_params}
+        found |= given or _left_last(list(chain))
+    st.session_state[_KEY] = Place(**found)
 
 
 def remember() -> None:

@@ -42,7 +42,9 @@ def status(job: Job) -> dict[str, Any]:
     return {
         "text": _describe(job),
         "fraction": job.fraction,
+        "note": job.note,
         "stopping": job.should_stop(),
+        "paused": None if job.controls is None else job.controls.is_paused,
         "news": f"{job.state if not job.is_active else 'active'} {job.partial} {_step(job.done)}",
     }
 
@@ -55,6 +57,8 @@ def _step(done: int) -> int:
 def _describe(job: Job) -> str:
     if job.should_stop():
         return f"{job.title}: stopping …"
+    if job.controls is not None and job.controls.is_paused:
+        return f"{job.title}: paused at {job.done:,} of {job.total:,}"
     if job.state == "queued":
         return f"{job.title}: waiting for other work to end"
     parts = [job.title]
@@ -64,6 +68,4 @@ def _describe(job: Job) -> str:
         parts.append(job.stage)
     if job.remaining_s is not None:
         parts.append(f"{duration(job.remaining_s)} left")
-    if job.note:
-        parts.append(job.note)
     return " · ".join(parts)

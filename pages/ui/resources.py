@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 from esmc_core.jobs import JobRunner
 from esmc_core.models.cache import ModelCache
 from esmc_core.projection_worker import ProjectionWorker
+from esmc_core.texts.library import TextLibrary
 from esmc_core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from esmc_core.texts.workspace import TextWorkspace
 
 
 @cache
 def workspace() -> Workspace:
     """The home folder."""
     return Workspace()
+
+
+@cache
+def text_library() -> TextLibrary:
+    """The collections of texts; at hand without what tunes and embeds them."""
+    return TextLibrary(workspace().config.home)
+
+
+@cache
+def text_workspace() -> TextWorkspace:
+    """Texts and all that is made of them."""
+    from esmc_core.texts.workspace import TextWorkspace
+
+    return TextWorkspace(workspace().config)
 
 
 @cache

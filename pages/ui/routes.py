@@ -1,7 +1,10 @@
-"""What the server answers beside the pages: thumbnails, cards, and how far jobs are."""
+"""What the server answers beside the pages: thumbnails, cards, jobs, and a person's answers."""
 
 from __future__ import annotations
 
+import json
+
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -11,8 +14,11 @@ from pages.ui.addresses import thumbnail_url
 from pages.ui.place import load_collection
 from pages.ui.progress import status
 from pages.ui.resources import jobs, workspace
+from pages.ui.texts import queues
+from pages.ui.texts.opened import load_texts
 
 FOREVER = "private, max-age=31536000, immutable"
+MAX_CARD = 400
 
 
 async def thumbnail(request: Request) -> Response:
@@ -39,18 +45,87 @@ def card(request: Request) -> Response:
     return JSONResponse(content, headers={"Cache-Control": FOREVER})
 
 
+def text_card(request: Request) -> Response:
+    """What the map shows of one text, by its number in a collection, which never changes."""
+    try:
+        collection = load_texts(request.path_params["texts"])
+        text = collection.texts[request.path_params["number"]]
+    except (EsmcError, IndexError):
+        return Response(status_code=404)
+    shown = text if len(text) <= MAX_CARD else f"{text[:MAX_CARD]} …"
+    return JSONResponse({"title": shown}, headers={"Cache-Control": FOREVER})
+
+
+def next_questions(request: Request) -> Response:
+    """Where a person's queue of questions stands, and what comes next."""
+    try:
+        return JSONResponse(queues.state(_queue(request)))
+    except EsmcError as error:
+        return _refusal(error)
+
+
+async def take_answer(request: Request) -> Response:
+    """Keep a person's answers, or take back the last; the reply comes once that is on disk."""
+    if "x-esmc" not in request.headers:
+        return Response(status_code=404)
+    try:
+        given = json.loads(await request.body())
+        return await run_in_threadpool(_take, _queue(request), given)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return Response(status_code=400)
+    except EsmcError as error:
+        return _refusal(error)
+
+
+def _take(queue: queues.Queue, given: dict) -> Response:
+    card = None
+    for step in given["steps"]:
+        if step.get("undo"):
+            card = queues.undo(queue)
+        else:
+            card = None
+            queues.answer(queue, int(step["number"]), str(step["key"]), int(step["pressed"]))
+    found = queues.state(queue)
+    return JSONResponse(found | {"undone": card})
+
+
+def _queue(request: Request) -> queues.Queue:
+    kind, query = request.path_params["kind"], request.query_params
+    if kind not in queues.KINDS or not query.get("goal", "1").isdecimal():
+        raise InputError("There is no such queue.", "Open the page again.")
+    return queues.Queue(
+        request.path_params["texts"],
+        request.path_params["study"],
+        kind,
+        query.get("round", ""),
+        int(query.get("goal", "1")),
+        query.get("judge", ""),
+    )
+
+
+def _refusal(error: EsmcError) -> Response:
+    return JSONResponse({"error": str(error)}, status_code=409)
+
+
 def job_status(request: Request) -> Response:
     """How far a job is."""
     job = jobs().find(request.path_params["id"])
     return JSONResponse(status(job)) if job else Response(status_code=404)
 
 
-def cancel_job(request: Request) -> Response:
-    """Stop a job; the header is one that another site's page cannot send."""
-    job = jobs().find(request.path_params["id"])
+def order_job(request: Request) -> Response:
+    """Stop a job, or let it rest; the header is one that another site's page cannot send."""
+    job, order = jobs().find(request.path_params["id"]), request.path_params["order"]
     if job is None or "x-esmc" not in request.headers:
         return Response(status_code=404)
-    job.cancel()
+    if order == "cancel":
+        job.cancel()
+    elif job.controls is not None and order == "pause":
+        job.controls.pause()
+    elif job.controls is not None and order == "resume":
+        job.controls.resume()
+    else:
+        return Response(status_code=404)
     return Response(status_code=204)
 
 
@@ -58,5 +133,8 @@ ROUTES = [
     Route("/thumbnails/{digest}.webp", thumbnail),
     Route("/cards/{collection}/{number:int}", card),
     Route("/jobs/{id}", job_status),
-    Route("/jobs/{id}/cancel", cancel_job, methods=["POST"]),
+    Route("/jobs/{id}/{order}", order_job, methods=["POST"]),
+    Route("/text-cards/{texts}/{number:int}", text_card),
+    Route("/answers/{texts}/{study}/{kind}", next_questions, methods=["GET"]),
+    Route("/answers/{texts}/{study}/{kind}", take_answer, methods=["POST"]),
 ]

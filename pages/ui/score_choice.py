@@ -7,7 +7,7 @@ import streamlit as st
 from esmc_core.errors import EsmcError
 from esmc_core.keywords import Endpoint, ask_keywords, parse_keywords
 from esmc_core.lens_store import LensStore
-from pages.ui import guard, preferences
+from pages.ui import endpoint, guard, preferences
 from pages.ui.guard import escape
 from pages.ui.resources import models
 
@@ -62,9 +62,9 @@ def _keywords(store: LensStore) -> list[str]:
             help="Separated by commas. A keyword of several tokens counts by its first token.",
         )
         st.button("From the lens", on_click=_from_lens, args=(store, name))
-        endpoint = Endpoint.from_env() or st.session_state.get("endpoint")
-        if endpoint:
-            st.button("Ask the LLM", on_click=_from_endpoint, args=(store, name, endpoint))
+        asked = endpoint.current()
+        if asked:
+            st.button("Ask the LLM", on_click=_from_endpoint, args=(store, name, asked))
     problem = st.session_state.pop("keywords_problem", None)
     if problem:
         guard.show_error(problem)

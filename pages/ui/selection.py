@@ -1,4 +1,4 @@
-"""Which pictures are shown: all, a cluster's, or those drawn round in the map."""
+"""Which pictures or texts are shown: all, a cluster's, or those drawn round in the map."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ def images(found: Clustering) -> np.ndarray:
     return everything if chosen is None else everything[np.isin(everything, chosen)]
 
 
-def describe(found: Clustering) -> str:
-    """A heading for the pictures."""
+def describe(found: Clustering, noun: str = "picture") -> str:
+    """A heading for the pictures, or texts."""
     chosen = current(found)
     if chosen is None:
-        return f"All {counted(found.n_images, 'picture')}"
+        return f"All {counted(found.n_images, noun)}"
     if isinstance(chosen, int):
-        return f"{found.names[chosen]} · {counted(int(found.sizes[chosen]), 'picture')}"
-    return f"{counted(len(chosen), 'picture')} selected in the map"
+        return f"{found.names[chosen]} · {counted(int(found.sizes[chosen]), noun)}"
+    return f"{counted(len(chosen), noun)} selected in the map"
 
 
 def stamp(found: Clustering) -> int:

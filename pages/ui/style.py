@@ -34,13 +34,19 @@ ul.esmc-bars > li { display: grid; grid-template-columns: 5rem 1fr 2.25rem; gap:
 .esmc-card-pictures { display: grid; grid-template-columns: repeat(5, 1fr); gap: 4px; }
 .esmc-card-pictures img { width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: 4px;
   background: color-mix(in srgb, currentColor 8%, transparent); }
+.esmc-card-body.words { grid-template-columns: 2fr 3fr; }
+.words ul.esmc-bars > li { grid-template-columns: 6.5rem 1fr 2.25rem; }
+ul.esmc-card-texts { margin: 0; padding: 0; list-style: none; font-size: .85rem; line-height: 1.4; }
+ul.esmc-card-texts > li { margin: 0 0 .35rem; padding-left: .6rem; font-size: inherit;
+  border-left: 2px solid color-mix(in srgb, currentColor 18%, transparent); }
 .st-key-progress-slot { min-height: 4.5rem; }
 .st-key-intake [data-testid="stFileUploaderDropzone"] { min-height: 12rem;
   display: flex; flex-direction: column; align-items: center; justify-content: center; gap: .5rem;
   border: 2px dashed color-mix(in srgb, currentColor 25%, transparent); }
 .st-key-intake [data-testid="stFileUploaderDropzone"] > * { margin: 0; flex: none; }
 .esmc-card { container-type: inline-size; }
-@container (max-width: 400px) { .esmc-card-body { grid-template-columns: 1fr; gap: .6rem; } }
+@container (max-width: 400px) { .esmc-card-body, .esmc-card-body.words {
+  grid-template-columns: 1fr; gap: .6rem; } }
 </style>
 """
 

@@ -15,9 +15,19 @@ from streamlit.testing.v1 import AppTest
 from esmc_core.jobs import Job
 from esmc_core.projection_worker import ProjectionWorker
 from esmc_core.records import write_json
-from pages.ui import resources, shell, warmth
+from esmc_core.texts.collection import collect
+from esmc_core.texts.study import StudySettings
+from pages.ui import preferences, resources, shell, warmth
+from tests.tiny_texts import save_tiny_embedder, tiny_texts
 
-TIMEOUT_S = 120
+TIMEOUT_S = 240
+SHARED = (
+    resources.workspace,
+    resources.text_library,
+    resources.text_workspace,
+    resources.jobs,
+    resources.projection,
+)
 
 Visit = Callable[..., AppTest]
 
@@ -30,7 +40,7 @@ def _nothing(*_arguments, **_options) -> None:
 def server(home, tiny_llava, monkeypatch) -> Iterator[Path]:
     """An empty home; the shared things of the server made for it. The map is laid out at once."""
     st.cache_data.clear()
-    for shared in (resources.workspace, resources.jobs, resources.projection):
+    for shared in SHARED:
         shared.cache_clear()
     monkeypatch.setattr(warmth, "start", lambda: None)
     # Each run of AppTest looks through all that is installed for components of others.
@@ -69,6 +79,33 @@ def clustered(filled, store, found) -> dict[str, str]:
     """The place of a clustering of that pass."""
     cell = f"{found.source.layer}.{found.source.position}"
     return filled | {"cell": cell, "clusters": found.key}
+
+
+@pytest.fixture(scope="session")
+def text_embedder(tmp_path_factory) -> str:
+    """A folder with a tiny embedder of random weights."""
+    return str(save_tiny_embedder(tmp_path_factory.mktemp("embedders")))
+
+
+@pytest.fixture
+def study(server, text_embedder):
+    """A study of some texts whose questions are drawn, and which has labels."""
+    found, topics = tiny_texts()
+    collection = collect("some.csv", "text", [*found, "", found[0]])
+    library = resources.text_library()
+    library.add(collection, labels=[*topics, "", topics[0]])
+    settings = StudySettings("topic", embedder=text_embedder)
+    made = resources.text_workspace().study(library.load(collection.key), settings)
+    made.triplets()
+    made.embedder_choices()
+    preferences.put(embedder=text_embedder)
+    return made
+
+
+@pytest.fixture
+def texts_place(study) -> dict[str, str]:
+    """The place of that study."""
+    return {"texts": study.collection.key, "study": study.key}
 
 
 def some_points(rows) -> np.ndarray:

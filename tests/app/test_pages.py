@@ -11,6 +11,8 @@ PAGES = list(TITLES)
 WAY_ON = {
     "criterion": ("needs pictures", "Choose pictures"),
     "clusters": ("need pictures", "Choose pictures"),
+    "questions": ("Questions need texts", "Add texts"),
+    "text_clusters": ("Clusters need texts", "Add texts"),
     "library": ("no collections yet", "Add pictures"),
 }
 
@@ -29,8 +31,8 @@ def test_empty_page_tells_what_to_do_and_leads_there(page, way_on, visit):
     assert message in texts(app)
     button(app, label).click().run()
     assert is_sound(app)
-    assert app.title[0].value == "Sort pictures by what you ask of them"
-    assert button(app, "Open the samples")
+    about = "texts" if label == "Add texts" else "pictures"
+    assert app.title[0].value == f"Sort {about} by what you ask of them"
 
 
 def test_clusters_without_a_criterion_lead_to_it(filled, visit):

@@ -5,14 +5,23 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from esmc_core.config import Config
+from esmc_core.records import write_json
+from esmc_core.texts.answers import PERSON
+from esmc_core.texts.collection import collect_column
+from esmc_core.texts.judging import answer_in_person
+from esmc_core.texts.study import StudySettings
+from esmc_core.texts.tables import read_table
+from esmc_core.texts.workspace import TextWorkspace
 from tests.browser import steps
 from tests.browser.conftest import OpenWindow
-from tests.browser.server import Server
+from tests.browser.server import ROOT, Server, serving
 
 pytestmark = pytest.mark.browser
 
 PAPER = {"light": "rgb(251, 250, 247)", "dark": "rgb(20, 23, 26)"}
 AA, AA_LARGE = 4.5, 3.0
+MAPS_MS = 300_000  # the first map compiles what lays it out
 
 # How far the page, or anything in it that scrolls as a whole, is wider than the window.
 OVERFLOW = """() => {
@@ -94,6 +103,57 @@ def test_pages_fit_and_can_be_read(
     look(page, scheme, page.get_by_text("Bundled model"), page.get_by_text("Storage"))
 
 
+@pytest.fixture(scope="module")
+def texts_server(browser, tmp_path_factory: pytest.TempPathFactory):
+    """An app with a study of the sample texts, tuned by a person's answers, and clustered."""
+    home = tmp_path_factory.mktemp("looks") / "home"
+    workspace = TextWorkspace(Config(home))
+    table = read_table(ROOT / "assets" / "texts" / "messages.csv")
+    labels = table.column("intent")
+    collection = workspace.library.add(collect_column(table, "text"), labels=labels)
+    study = workspace.study(collection, StudySettings("intent"))
+    topic = dict(zip(table.column("text"), labels, strict=True))
+    study.embedder_choices()
+    for question in study.triplet_questions("")[:80]:
+        own, first, second = (
+            topic[t] for t in (question.query, question.choice1, question.choice2)
+        )
+        choice = 0 if (own == first) == (own == second) else 1 if own == first else 2
+        answer_in_person(study.answers, question, choice)
+    study.tune(PERSON)
+    study.hierarchy()
+    workspace.close()
+    write_json(home / "place.json", {"texts": collection.key, "study": study.key})
+    with serving(home) as server:
+        yield server
+
+
+@pytest.mark.parametrize("width", [1440, 800])
+@pytest.mark.parametrize("scheme", PAPER)
+def test_text_pages_fit_and_can_be_read(
+    texts_server: Server, open_window: OpenWindow, scheme: str, width: int
+) -> None:
+    page = open_window(
+        f"{texts_server.address}texts",
+        color_scheme=scheme,
+        viewport={"width": width, "height": 900},
+    )
+    look(page, scheme, page.get_by_role("heading", name="messages"), page.get_by_text("120 rows"))
+    page.goto(f"{texts_server.address}questions")
+    round_title = page.get_by_role("heading", name="Round 1")
+    expect(page.locator(".scatter .plot")).to_have_count(2, timeout=MAPS_MS)
+    look(page, scheme, round_title, page.locator(".scatter .plot").nth(1))
+    page.get_by_role("radio", name="Questions", exact=True).click()
+    another = steps.button(page, "Ask another round")
+    expect(page.locator(".questions .choice").first.or_(another)).to_be_visible()
+    look(page, scheme, page.get_by_role("textbox", name="Perspective on"))
+    page.goto(f"{texts_server.address}text_clusters")
+    expect(page.locator(".scatter .plot")).to_be_visible(timeout=MAPS_MS)
+    look(page, scheme, page.locator(".esmc-card").first, page.locator(".scatter .plot"))
+    page.get_by_text("Find the number by questions").click()
+    look(page, scheme, page.locator(".questions .text").first)
+
+
 # What has the focus: its name, and whether it or a box round it wears a ring.
 FOCUSED = """() => {
   let node = document.activeElement;
@@ -131,7 +191,7 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(
 
 
 def turn_to(page: Page, name: str) -> None:
-    page.get_by_role("link", name=name).click()
+    page.get_by_role("link", name=name, exact=True).click()
 
 
 def look(page: Page, scheme: str, *signs: Locator) -> None:

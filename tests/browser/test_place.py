@@ -26,10 +26,14 @@ WELCOMES = {
     "": "Sort pictures by what you ask of them",
     "criterion": "A criterion needs pictures to look at.",
     "clusters": "Clusters need pictures.",
+    "texts": "Sort texts by what you ask of them",
+    "questions": "Questions need texts.",
+    "text_clusters": "Clusters need texts.",
     "library": "There are no collections yet.",
     "settings": "Bundled model",
 }
-PAGES = ["Images", "Criterion", "Clusters", "Library", "Settings"]
+PAGES = ["Images", "Criterion", "Clusters", "Texts", "Questions", "Text clusters"]
+PAGES += ["Library", "Settings"]
 
 
 @pytest.mark.parametrize("name", WELCOMES)
@@ -58,10 +62,10 @@ def test_the_place_outlives_reload_and_tab(
     tab = open_window(app.address)  # knows nothing but the address
     expect(tab.get_by_role("heading", name="Sample objects")).to_be_visible()
     expect(tab).to_have_url(f"{app.address}?{urlsplit(sorted_samples).query}")
-    tab.get_by_role("link", name="Criterion").click()
+    tab.get_by_role("link", name="Criterion", exact=True).click()
     expect(tab.get_by_role("textbox", name="Criterion for")).to_have_value(steps.CRITERION)
     expect(tab.locator(".heatmap .cells")).to_be_visible()
-    tab.get_by_role("link", name="Clusters").click()
+    tab.get_by_role("link", name="Clusters", exact=True).click()
     expect(tab.locator(".esmc-card strong")).to_have_text(names)
 
 
@@ -87,9 +91,9 @@ def test_the_pass_outlives_its_page_and_its_server(
         steps.button(page, "Type a criterion").click()
         steps.type_criterion(page, CRITERION)
         done = wait_until_done(page, 1)
-        page.get_by_role("link", name="Library").click()
+        page.get_by_role("link", name="Library", exact=True).click()
         expect(page.get_by_role("heading", name="Library")).to_be_visible()
-        page.get_by_role("link", name="Clusters").click()  # shows the same bar
+        page.get_by_role("link", name="Clusters", exact=True).click()  # shows the same bar
         done = wait_until_done(page, done + 1)
         page.reload()
         done = wait_until_done(page, done + 1)
@@ -152,14 +156,14 @@ def test_library_opens_renames_and_deletes(
         page = open_window(f"{server.address}clusters?{urlsplit(sorted_samples).query}")
         steps.wait_for_map(page)
         names = page.locator(".esmc-card strong").all_inner_texts()
-        page.get_by_role("link", name="Images").click()
+        page.get_by_role("link", name="Images", exact=True).click()
         steps.start_anew(page)
-        page.get_by_role("link", name="Library").click()
+        page.get_by_role("link", name="Library", exact=True).click()
         page.get_by_role("button", name=f"{len(names)} clusters: {names[0]}").click()
         steps.wait_for_map(page)
         expect(page.locator(".esmc-card strong")).to_have_text(names)
 
-        page.get_by_role("link", name="Library").click()
+        page.get_by_role("link", name="Library", exact=True).click()
         deletes = page.get_by_role("button", name="Delete")
         expect(deletes).to_have_count(3)
         page.get_by_role("button", name="Rename").click()

@@ -10,8 +10,11 @@ class Progress {
     this.host = host;
     this.bar = host.querySelector("[role=progressbar]");
     this.text = host.querySelector(".text");
-    this.button = host.querySelector("button");
-    this.button.addEventListener("click", () => this.cancel());
+    this.note = host.querySelector(".note");
+    this.button = host.querySelector(".cancel");
+    this.pause = host.querySelector(".pause");
+    this.button.addEventListener("click", () => this.order("cancel"));
+    this.pause.addEventListener("click", () => this.order(this.paused ? "resume" : "pause"));
     this.misses = 0;
   }
 
@@ -45,7 +48,12 @@ class Progress {
     this.bar.classList.toggle("unknown", status.fraction === 0);
     this.bar.setAttribute("aria-valuenow", share);
     this.bar.setAttribute("aria-valuetext", status.text);
-    this.button.disabled = status.stopping;
+    this.note.textContent = status.note || "";
+    this.paused = status.paused;
+    this.pause.hidden = typeof status.paused !== "boolean";
+    this.pause.textContent = status.paused ? "Go on" : "Pause";
+    this.button.textContent = this.pause.hidden ? "Cancel" : "Stop";
+    this.pause.disabled = this.button.disabled = status.stopping;
     if (status.news !== this.data.status.news) this.tell(status.news);
   }
 
@@ -58,9 +66,9 @@ class Progress {
     this.send("news", news);
   }
 
-  async cancel() {
-    this.button.disabled = true;
-    await fetch(`${this.data.url}/cancel`, { method: "POST", headers: { "X-ESMC": "1" } });
+  async order(what) {
+    this.pause.disabled = this.button.disabled = true;
+    await fetch(`${this.data.url}/${what}`, { method: "POST", headers: { "X-ESMC": "1" } });
     this.poll();
   }
 

@@ -12,7 +12,11 @@ _HTML = """
 <div class="esmc progress">
   <span class="text" role="status"></span>
   <div role="progressbar" aria-valuemin="0" aria-valuemax="100"></div>
-  <button type="button" title="What is finished is kept">Cancel</button>
+  <span class="note" role="status"></span>
+  <span class="buttons">
+    <button type="button" class="pause" hidden>Pause</button>
+    <button type="button" class="cancel" title="What is finished is kept">Cancel</button>
+  </span>
 </div>
 """
 _mount = st.components.v2.component(
@@ -24,8 +28,12 @@ def progress(url: str, status: dict[str, Any], *, key: str) -> None:
     """Draw the bar; the page runs again when there is news of the job.
 
     Args:
-        url: where the browser asks for the status; `url`/cancel stops the job.
-        status: the answer as it is now: `text`, `fraction` (0 to 1), `stopping`, and `news`,
-            a word that changes when the page has something new to show.
+        url: where the browser asks for the status; `url`/cancel stops the job, `url`/pause and
+            `url`/resume let it rest and go on.
+        status: the answer as it is now: `text`, `note` (a second line, ""), `fraction` (0 to 1),
+            `stopping`, `paused` (None where it cannot be), and `news`, a word that changes when
+            the page has something new to show.
     """
-    _mount(key=key, data={"url": url, "status": status}, height=52, on_news_change=lambda: None)
+    height = 52 if status.get("paused") is None else 76
+    data = {"url": url, "status": status}
+    _mount(key=key, data=data, height=height, on_news_change=lambda: None)

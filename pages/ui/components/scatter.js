@@ -1,4 +1,4 @@
-// Pictures as points: hover shows them, a lasso or a box selects them, a click opens one. Python
+// Pictures or texts as points: hover shows them, a lasso or a box selects them, a click opens one. Python
 // keeps the selection; this module sends "select" with a mask (empty: all again)
 // and "open" with an index. Two names, as only the last of several events of one name arrives.
 
@@ -51,6 +51,7 @@ class Scatter {
     if (look === this.look) return;
     this.look = look;
     this.readMask();
+    this.host.classList.toggle("bare", !data.legend);
     this.legend.update(data, this.sizes);
     if (this.laidOut !== data.layout) {
       this.laidOut = data.layout;
@@ -102,7 +103,7 @@ class Scatter {
     const text = this.choice.value;
     this.mask = text === null ? null : unpackMask(text, this.total);
     this.count = this.mask ? this.mask.reduce((sum, on) => sum + on, 0) : this.total;
-    this.toolbar.report(this.count, this.total, this.mask !== null);
+    this.toolbar.report(this.count, this.total, this.mask !== null, this.data.noun);
   }
 
   shown(i) {
@@ -196,8 +197,8 @@ class Scatter {
     const c = this.cluster[i];
     this.card.show(
       around,
-      element("img", { src, alt: "", onerror: (event) => event.target.classList.add("broken") }),
-      element("div", { class: "name" }, title),
+      src && element("img", { src, alt: "", onerror: (event) => event.target.classList.add("broken") }),
+      element("div", { class: src ? "name" : "name words" }, title),
       element("div", { class: "small group" }, swatch(this.data, c), clusterName(this.data, c)),
     );
   }

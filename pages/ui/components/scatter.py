@@ -66,6 +66,8 @@ def scatter(
     selected: Sequence[int] | np.ndarray | None = None,
     height: int = 520,
     label: str = "Map of the pictures",
+    noun: str = "picture",
+    legend: bool = True,
     key: str,
     on_event: Callable[[ScatterEvent], None] | None = None,
 ) -> ScatterEvent | None:
@@ -78,8 +80,10 @@ def scatter(
         colours, outlines: (n_clusters,) "#rrggbb" of the points and of their rims; without
             `outlines` a rim is drawn only where a colour is close to the paper's.
         card_url: where the browser asks for the card at the pointer, with `{}` for the point's
-            index; the answer is JSON with `title`, one line, and `thumbnail`, an address.
+            index; the answer is JSON with `title` and, where there is one, `thumbnail`, an address.
         selected: indices of the points shown in full; None shows all. The caller's own state.
+        noun: what a point is.
+        legend: False leaves out the list of clusters.
         on_event: called with the event before the page runs again, as Streamlit's callbacks.
     """
     n_points = len(cluster)
@@ -97,6 +101,8 @@ def scatter(
             "selected": None if selected is None else _pack(selected, n_points),
             "height": height,
             "label": label,
+            "noun": noun,
+            "legend": legend,
         },
         height=height,
         on_select_change=lambda: _tell(on_event, st.session_state[key], "select", n_points),

@@ -35,8 +35,8 @@ class Toolbar {
     this.tools.forEach((node) => node.setAttribute("aria-pressed", node.dataset.act === tool));
   }
 
-  report(count, total, partial) {
-    const noun = total === 1 ? "picture" : "pictures";
+  report(count, total, partial, one) {
+    const noun = total === 1 ? one : `${one}s`;
     const counted = partial ? `${spell(count)} of ${spell(total)}` : spell(total);
     const said = element("span", { class: "text" }, partial ? " selected" : ` ${noun}`);
     if (this.status.textContent !== counted + said.textContent) {

@@ -155,7 +155,7 @@ class HoverCard {
 
   // `around` is a rectangle in viewport pixels that the card must not cover.
   show(around, ...children) {
-    this.node.replaceChildren(...children);
+    this.node.replaceChildren(...children.filter(Boolean));
     this.place(around);
   }
 

@@ -1,0 +1,108 @@
+"""The benchmark of texts as Markdown tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+Run = dict[str, Any]
+
+
+def markdown(tasks: dict[str, Any], runs: Sequence[Run], settings: dict[str, Any]) -> str:
+    """Tables of ACC and NMI in percent, one for each method, number of answers and sampling."""
+    parts = [
+        "# Texts",
+        f"Embedder {settings['embedder']}; K-means with the true number of clusters, mean of "
+        f"{settings['seeds']} seeds. All judges are *simulated*: they answer from the labels with "
+        "the accuracy that is given, over HTTP. “After” is with keep-or-discard: a round that the "
+        "held-out answers do not like leaves the embedder as it was (marked –). The paper's "
+        "figures are of Instructor-large or E5-large with GPT-3.5 as the judge, best of its "
+        "variants.",
+    ]
+    for key in dict.fromkeys(_group(run) for run in runs):
+        chosen = [run for run in runs if _group(run) == key]
+        method, n_answers, sampling = key
+        parts.append(f"## {method}, {n_answers} questions, {sampling} sampling")
+        parts.append(_table(tasks, chosen))
+        parts.append(_means(tasks, chosen))
+    parts.append("## Number of clusters")
+    parts.append(_counts(tasks, runs))
+    return "\n\n".join(parts) + "\n"
+
+
+def _group(run: Run) -> tuple[str, int, str]:
+    return run["method"], run["n_answers"], run["sampling"]
+
+
+def _table(tasks: dict[str, Any], runs: Sequence[Run]) -> str:
+    accuracies = list(dict.fromkeys(run["accuracy"] for run in runs))
+    titles = [f"after, simulated {accuracy:.0%}" for accuracy in accuracies]
+    rows = [["task", "rows / classes", "before", *titles, "ClusterLLM (paper)"]]
+    for name in dict.fromkeys(run["task"] for run in runs):
+        task = tasks[name]
+        own = {run["accuracy"]: run for run in runs if run["task"] == name}
+        published = task["published"]
+        rows.append(
+            [
+                name,
+                f"{task['n_rows']:,} / {task['n_classes']}",
+                _figures(task["before"]),
+                *(_cell(own.get(accuracy)) for accuracy in accuracies),
+                f"{published[0]} / {published[1]}" if published else "",
+            ]
+        )
+    return _rows(rows)
+
+
+def _means(tasks: dict[str, Any], runs: Sequence[Run]) -> str:
+    """How much is gained on average, with keep-or-discard and without."""
+    lines = []
+    for accuracy in dict.fromkeys(run["accuracy"] for run in runs):
+        chosen = [run for run in runs if run["accuracy"] == accuracy]
+        gains = {
+            (step, measure): [
+                run[step][measure] - tasks[run["task"]]["before"][measure] for run in chosen
+            ]
+            for step in ("after", "tuned")
+            for measure in ("acc_mean", "nmi_mean")
+        }
+        mean = {key: float(np.mean(values)) for key, values in gains.items()}
+        seconds = max(run["report"]["seconds"] for run in chosen)
+        lines.append(
+            f"- simulated {accuracy:.0%}: mean gain ACC {mean['after', 'acc_mean']:+.1f}, NMI "
+            f"{mean['after', 'nmi_mean']:+.1f} (all rounds kept: {mean['tuned', 'acc_mean']:+.1f}, "
+            f"{mean['tuned', 'nmi_mean']:+.1f}); worst task "
+            f"{min(gains['after', 'acc_mean']):+.1f} ACC; kept "
+            f"{sum(run['report']['is_kept'] for run in chosen)} of {len(chosen)}; tuning took "
+            f"{seconds:.0f} s at most"
+        )
+    return "\n".join(lines)
+
+
+def _counts(tasks: dict[str, Any], runs: Sequence[Run]) -> str:
+    accuracies = list(dict.fromkeys(run["accuracy"] for run in runs))
+    titles = [f"predicted, simulated {accuracy:.0%}" for accuracy in accuracies]
+    rows = [["task", "true", *titles]]
+    first = _group(runs[0])
+    for name in dict.fromkeys(run["task"] for run in runs):
+        own = {r["accuracy"]: r for r in runs if r["task"] == name and _group(r) == first}
+        predicted = [str(own[a]["predicted_clusters"]) if a in own else "" for a in accuracies]
+        rows.append([name, str(tasks[name]["n_classes"]), *predicted])
+    return _rows(rows)
+
+
+def _cell(run: Run | None) -> str:
+    if run is None:
+        return ""
+    return _figures(run["after"]) + ("" if run["report"]["is_kept"] else " –")
+
+
+def _figures(metrics: dict[str, Any]) -> str:
+    return f"{metrics['acc_mean']:.1f} / {metrics['nmi_mean']:.1f}"
+
+
+def _rows(rows: Sequence[Sequence[str]]) -> str:
+    head, *body = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([head, "|" + "---|" * len(rows[0]), *body])

@@ -1,0 +1,234 @@
+"""What `text cluster` does: from a file of texts to a table of clusters."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from tqdm import tqdm
+
+from esmc_core.errors import InputError
+from esmc_core.keywords import Endpoint
+from esmc_core.metrics import compare_with_truth
+from esmc_core.records import write_bytes
+from esmc_core.texts.asking import AskSettings, ask_all
+from esmc_core.texts.chat import Chat, judge_name
+from esmc_core.texts.collection import EMPTY, TextCollection, collect_column, text_labels
+from esmc_core.texts.judging import tally
+from esmc_core.texts.questions import Question
+from esmc_core.texts.rounds import UNTUNED
+from esmc_core.texts.simulated import LabelOracle, SimulatedJudge
+from esmc_core.texts.spend import Prices, estimate
+from esmc_core.texts.study import Study, StudySettings
+from esmc_core.texts.tables import read_table
+from esmc_core.texts.tuning import TuneSettings
+from esmc_core.texts.workspace import TextWorkspace
+
+
+def cluster(options: argparse.Namespace) -> None:
+    """Write one row a row of the file: its cluster, the cluster's name, how sure it is."""
+    from esmc_core.commands import check_out
+    from esmc_core.export import csv_bytes, parquet_bytes
+
+    check_out(options.out, {".csv", ".parquet"})
+    _check_judge(options)
+    table = read_table(options.file, encoding=options.encoding or "")
+    collection = collect_column(table, options.column)
+    labels = table.column(options.label_column) if options.label_column else None
+    _tell_rows(collection)
+    workspace = TextWorkspace()
+    collection = workspace.library.add(collection)
+    study = workspace.study(collection, _study_settings(options))
+    study.use_round(UNTUNED)
+    with _bar("Embedding", " texts") as progress:
+        study.embeddings(UNTUNED, progress=progress)
+    with _judge(options, collection, labels) as judge:
+        if judge is not None:
+            _tune(study, judge, options)
+        n_clusters = options.clusters or _predict(study, judge, options)
+    found = study.cluster(n_clusters, seed=options.seed)
+    if labels is not None:
+        _tell_metrics(study, labels, n_clusters, options)
+    written = study.table(found)
+    is_csv = options.out.suffix.lower() == ".csv"
+    write_bytes(options.out, csv_bytes(written) if is_csv else parquet_bytes(written))
+    if options.save_embedder:
+        study.embedder().save(options.save_embedder)
+    sizes = ", ".join(f"{name} {n}" for name, n in zip(found.names, found.sizes, strict=True))
+    _say(f"{found.n_clusters} clusters: {sizes}")
+    workspace.close()
+
+
+class _Judge:
+    """Who answers, as an open connection and a name on disk."""
+
+    def __init__(self, chat: Chat, name: str, options: argparse.Namespace) -> None:
+        self.chat, self.name = chat, name
+        self.settings = AskSettings(
+            concurrency=options.concurrency,
+            max_money=options.max_money,
+            prices=Prices(options.price_prompt, options.price_completion),
+        )
+
+    def ask(self, questions: Sequence[Question], study: Study) -> None:
+        """Ask what has no answer yet; first say what that costs."""
+        answers = study.answers.find(questions, self.name)
+        open_questions = [q for q, a in zip(questions, answers, strict=True) if a is None]
+        cost = estimate(
+            open_questions,
+            prices=self.settings.prices,
+            concurrency=self.settings.concurrency,
+        )
+        _say(
+            f"{cost.n_questions} questions to {self.name}, about {cost.prompt_tokens} tokens"
+            + (f", {cost.money:.2f} in money" if cost.money else "")
+        )
+        with _bar("Asking", " questions") as progress:
+            outcome = ask_all(
+                questions,
+                self.chat,
+                self.name,
+                study.answers,
+                settings=self.settings,
+                progress=progress,
+            )
+        if outcome.ending == "budget":
+            _say("The budget ended the questions.")
+        if outcome.unanswered:
+            _say(f"{outcome.unanswered} questions were left unanswered.")
+
+
+@contextmanager
+def _judge(
+    options: argparse.Namespace, collection: TextCollection, labels: Sequence[str] | None
+) -> Iterator[_Judge | None]:
+    if options.judge == "none":
+        yield None
+    elif options.judge == "openai":
+        endpoint = Endpoint.from_env()
+        assert endpoint is not None  # as _check_judge saw
+        chat = Chat(endpoint)
+        try:
+            yield _Judge(chat, judge_name(endpoint), options)
+        finally:
+            chat.close()
+    else:
+        assert labels is not None
+        own = dict(zip(collection.texts, text_labels(collection, labels), strict=True))
+        accuracy = float(options.judge.partition(":")[2] or 1.0)
+        with SimulatedJudge(LabelOracle(own, accuracy=accuracy, seed=options.seed)) as server:
+            chat = Chat(server.endpoint())
+            name = f"{server.name} by {options.label_column}"
+            try:
+                yield _Judge(chat, name, options)
+            finally:
+                chat.close()
+
+
+def _check_judge(options: argparse.Namespace) -> None:
+    """Raise InputError for a judge that cannot be asked."""
+    if options.judge.startswith("simulated") and not options.label_column:
+        raise InputError(
+            "A simulated judge answers from labels, and there is no label column.",
+            "Name it with --label-column.",
+        )
+    if options.judge == "openai" and Endpoint.from_env() is None:
+        raise InputError(
+            "No endpoint is set.",
+            "Set OPENAI_MODEL, and OPENAI_BASE_URL or OPENAI_API_KEY.",
+        )
+    if options.clusters is None and options.judge == "none":
+        raise InputError(
+            "Without a judge nobody can say how many clusters there are.", "Give --clusters."
+        )
+
+
+def _study_settings(options: argparse.Namespace) -> StudySettings:
+    return StudySettings(
+        options.perspective,
+        embedder=options.embedder,
+        prompt=options.prompt,
+        n_triplets=options.questions,
+        seed=options.seed,
+    )
+
+
+def _tune(study: Study, judge: _Judge, options: argparse.Namespace) -> None:
+    questions = study.triplet_questions(UNTUNED)
+    judge.ask(questions, study)
+    answers = study.answers.find(questions, judge.name)
+    counts = tally(questions, answers, embedder_choices=study.embedder_choices(UNTUNED))
+    agreement = "" if counts.agreement is None else f", {counts.agreement:.0%} as the embedder"
+    _say(f"{counts.answered} answered{agreement}, {counts.dropped} dropped")
+    with _bar("Tuning", " steps") as progress:
+        made = study.tune(
+            judge.name,
+            TuneSettings(options.method, seed=options.seed),
+            with_person=False,
+            progress=progress,
+        )
+    report = made.report
+    verdict = "kept" if report.is_kept else "not kept"
+    _say(
+        f"held-out answers: {report.before:.1%} before, {report.after:.1%} after "
+        f"(± {report.error:.1%}): {verdict}"
+    )
+    if report.is_kept:
+        with _bar("Embedding", " texts") as progress:
+            study.embeddings(progress=progress)
+
+
+def _predict(study: Study, judge: _Judge | None, options: argparse.Namespace) -> int:
+    """The number of clusters that agrees best with the judge's answers to pairs."""
+    assert judge is not None  # as _check_judge saw
+    hierarchy = study.hierarchy()
+    pairs = study.pairs(hierarchy)
+    judge.ask(study.pair_questions(pairs), study)
+    return study.granularity(judge.name, hierarchy, pairs, with_person=False).best
+
+
+def _tell_rows(collection: TextCollection) -> None:
+    n_empty, n_again = len(collection.empty_rows), len(collection.duplicates)
+    if n_empty:
+        _say(f"{n_empty} rows are empty, the first is row {collection.empty_rows[0] + 1}")
+    if n_again:
+        row, original = collection.duplicates[0]
+        _say(f"{n_again} rows repeat an earlier one, the first is row {row + 1} = {original + 1}")
+
+
+def _tell_metrics(
+    study: Study, labels: Sequence[str], n_clusters: int, options: argparse.Namespace
+) -> None:
+    rows = study.collection.rows
+    filled = rows != EMPTY
+    truth = [label for label, is_filled in zip(labels, filled, strict=True) if is_filled]
+    rounds = dict.fromkeys([UNTUNED, study.round_in_use])
+    for round in rounds:
+        found = study.cluster(n_clusters, seed=options.seed, round=round)
+        measured = compare_with_truth(found.labels[rows[filled]], truth)
+        when = "untuned" if round == UNTUNED else f"tuned, judge {options.judge}"
+        _say(f"{when}: ACC {measured.accuracy:.3f}, NMI {measured.nmi:.3f}")
+
+
+def _say(words: str) -> None:
+    print(words, file=sys.stderr)
+
+
+class _bar:
+    """A progress bar on stderr, as the callback that the core calls."""
+
+    def __init__(self, title: str, unit: str) -> None:
+        self._bar: Any = tqdm(desc=title, file=sys.stderr, leave=False, unit=unit)
+
+    def __enter__(self) -> Callable[[int, int], None]:
+        return self._advance
+
+    def __exit__(self, *_error: object) -> None:
+        self._bar.close()
+
+    def _advance(self, done: int, total: int) -> None:
+        self._bar.total = total
+        self._bar.update(done - self._bar.n)

@@ -1,0 +1,108 @@
+"""Fine clusters of the embeddings, and how undecided each text is between the closest of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from esmc_core.cluster.threads import threads_for
+from esmc_core.errors import InputError
+
+# The paper's 67 for 768 and 77 for 1,024 dimensions are both 2.41 √d.
+THRESHOLD = 2.41
+_AGGLOMERATIVE_TEXTS = 5_000  # above, the n × n distances take too much memory
+_N_LARGE = 100
+_CLOSE_SHARE = 0.02
+_BLOCK = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class SoftClusters:
+    """Fine clusters and each text's closest ones.
+
+    Attributes:
+        labels: (n_texts,) int64, each text's fine cluster.
+        closest: (n_texts, m) int64, the m clusters of highest q, the closest first;
+            m = max(2, 2 % of the clusters).
+        entropy: (n_texts,) float64, in nats, of q over those m.
+    """
+
+    labels: np.ndarray
+    closest: np.ndarray
+    entropy: np.ndarray
+
+    @property
+    def n_clusters(self) -> int:
+        return int(self.labels.max()) + 1
+
+    def members(self, cluster: int) -> np.ndarray:
+        """The texts of a cluster."""
+        return np.flatnonzero(self.labels == cluster)
+
+
+def cluster_softly(embeddings: np.ndarray, *, seed: int = 0) -> SoftClusters:
+    """Standardise, cluster finely, and measure how undecided each text is.
+
+    Small sets are merged bottom-up (Ward) up to the distance 2.41 √d, large ones go through
+    MiniBatchKMeans(100). The soft assignment of x to the centre μ_k is q_k ∝ 1 / (1 + ‖x − μ_k‖²),
+    renormalised over the closest clusters.
+
+    Args:
+        embeddings: (n_texts, d) float.
+
+    Raises:
+        InputError: there are fewer than four texts.
+    """
+    if len(embeddings) < 4:
+        raise InputError(f"{len(embeddings)} texts are too few to compare.", "Add some.")
+    rows = standardised(embeddings)
+    with threads_for(len(rows)):
+        labels = _fine_labels(rows, seed)
+    centres = _centres(rows, labels)
+    n_close = min(max(2, round(len(centres) * _CLOSE_SHARE)), len(centres))
+    closest = np.empty((len(rows), n_close), dtype=np.int64)
+    entropy = np.empty(len(rows))
+    squares = np.square(centres).sum(axis=1)
+    for start in range(0, len(rows), _BLOCK):
+        block = rows[start : start + _BLOCK]
+        distances = np.square(block).sum(axis=1)[:, None] + squares - 2 * block @ centres.T
+        q = 1 / (1 + np.maximum(distances, 0))
+        order = np.argsort(-q, axis=1, kind="stable")[:, :n_close]
+        closest[start : start + _BLOCK] = order
+        close = np.take_along_axis(q, order, axis=1)
+        close /= close.sum(axis=1, keepdims=True)
+        entropy[start : start + _BLOCK] = -(close * np.log(close)).sum(axis=1)
+    return SoftClusters(labels, closest, entropy)
+
+
+def standardised(embeddings: np.ndarray) -> np.ndarray:
+    """(n, d) float64 columns of mean 0 and variance 1; a constant column becomes 0."""
+    rows = np.asarray(embeddings, dtype=np.float64)
+    scale = rows.std(axis=0)
+    return (rows - rows.mean(axis=0)) / np.where(scale > 1e-12, scale, 1.0)
+
+
+def _fine_labels(rows: np.ndarray, seed: int) -> np.ndarray:
+    from sklearn.cluster import AgglomerativeClustering, MiniBatchKMeans
+
+    n_texts, dimension = rows.shape
+    if n_texts > _AGGLOMERATIVE_TEXTS:
+        labels = MiniBatchKMeans(_N_LARGE, random_state=seed, n_init=3).fit_predict(rows)
+    else:
+        tree = AgglomerativeClustering(
+            n_clusters=None, distance_threshold=THRESHOLD * dimension**0.5
+        ).fit(rows)
+        labels = tree.labels_
+        # A handful of texts, or very even ones, would give one cluster or one a text: neither
+        # has anything to ask.
+        possible = min(max(tree.n_clusters_, 2), n_texts // 2)
+        if possible != tree.n_clusters_:
+            labels = AgglomerativeClustering(n_clusters=possible).fit_predict(rows)
+    return np.unique(labels, return_inverse=True)[1].astype(np.int64)
+
+
+def _centres(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    sums = np.zeros((int(labels.max()) + 1, rows.shape[1]))
+    np.add.at(sums, labels, rows)
+    return sums / np.bincount(labels)[:, None]

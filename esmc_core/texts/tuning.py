@@ -1,0 +1,213 @@
+"""A round of tuning: the embedder is bent by the answers, and held-out answers judge the bend."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from esmc_core.errors import InputError
+from esmc_core.texts.adapter import AdapterSettings, apply_adapter, train_adapter, with_adapter
+from esmc_core.texts.embedder import Embedder
+from esmc_core.texts.fine_tuning import FineTuneSettings, fine_tune
+from esmc_core.texts.preferences import Preferences, folds
+
+MIN_ANSWERS = 10
+_SMOOTHED = 3
+
+
+@dataclass(frozen=True)
+class TuneSettings:
+    """How to tune.
+
+    Attributes:
+        method: "adapter", a linear map on the cached embeddings (seconds, on any computer), or
+            "full", the model's own upper layers (minutes; a GPU is welcome).
+        n_folds: of the answers for the adapter: each fold is held out once.
+        min_gain: standard errors by which the held-out answers must gain to keep the round.
+    """
+
+    method: Literal["adapter", "full"] = "adapter"
+    adapter: AdapterSettings = field(default_factory=AdapterSettings)
+    full: FineTuneSettings = field(default_factory=FineTuneSettings)
+    n_folds: int = 5
+    min_gain: float = 1.5
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class TuningReport:
+    """What a round did to the held-out answers; nothing here knows labels.
+
+    Attributes:
+        n_answers: that were decided.
+        n_held_out: of these, on how many `before` and `after` are measured.
+        before, after: share of them on the embedder's side, 0 to 1, before and after.
+        error: standard error of after − before, by answer.
+        curve: held-out share after each epoch.
+        epochs: that were kept.
+        is_kept: whether the gain is large enough.
+        seconds: that it took.
+    """
+
+    n_answers: int
+    n_held_out: int
+    before: float
+    after: float
+    error: float
+    curve: tuple[float, ...]
+    epochs: int
+    is_kept: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A tuned embedder, and how it did; to be used only if the report says that it is kept.
+
+    Attributes:
+        embeddings: (n_texts, d) float32 of the texts; None where they have still to be made.
+        adapter: (d, d) float32 the map behind the embedder before; None where its own weights
+            were tuned.
+    """
+
+    embedder: Embedder
+    embeddings: np.ndarray | None
+    report: TuningReport
+    adapter: np.ndarray | None = None
+
+
+def tune(
+    embedder: Embedder,
+    texts: list[str] | tuple[str, ...],
+    embeddings: np.ndarray,
+    data: Preferences,
+    settings: TuneSettings | None = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> Tuned:
+    """Tune by the preferences, and measure on held-out ones whether that helps.
+
+    Args:
+        embeddings: (n_texts, d) float32, of the embedder.
+        progress: called with steps done and steps in all.
+
+    Raises:
+        InputError: there are too few answers, or answers to one query only.
+        Cancelled: `should_stop` said so.
+    """
+    settings = settings or TuneSettings()
+    if len(data) < MIN_ANSWERS or len(np.unique(data.query)) < 2:
+        raise InputError(
+            f"{len(data)} decided answers are too few to tune by.",
+            f"Give {MIN_ANSWERS} or more, about different queries.",
+        )
+    started = time.monotonic()
+    if settings.method == "adapter":
+        matrix: np.ndarray | None
+        matrix, figures = _tune_adapter(embeddings, data, settings, progress, should_stop)
+        model = with_adapter(embedder.model, matrix)
+        mapped: np.ndarray | None = apply_adapter(embeddings, matrix)
+    else:
+        held_out = folds(data, settings.full.n_parts, seed=settings.seed) == 0
+        before = data.take(held_out).right(embeddings)
+        model, curve, after = fine_tune(
+            embedder,
+            texts,
+            data.take(~held_out),
+            data.take(held_out),
+            settings.full,
+            progress=progress,
+            should_stop=should_stop,
+        )
+        mapped = matrix = None
+        figures = _Figures(before, after, tuple(curve), int(np.argmax(curve)) + 1 if curve else 0)
+    report = figures.report(len(data), settings.min_gain, time.monotonic() - started)
+    tuned = Embedder(model, name=embedder.name, prompt=embedder.prompt)
+    return Tuned(tuned, mapped, report, matrix)
+
+
+@dataclass(frozen=True, eq=False)
+class _Figures:
+    """Held-out answers before and after, (n,) 0 to 1 each, and how it went by epoch."""
+
+    before: np.ndarray
+    after: np.ndarray
+    curve: tuple[float, ...]
+    epochs: int
+
+    def report(self, n_answers: int, min_gain: float, seconds: float) -> TuningReport:
+        gain = self.after - self.before
+        error = float(gain.std(ddof=1) / len(gain) ** 0.5) if len(gain) > 1 else 0.0
+        return TuningReport(
+            n_answers=n_answers,
+            n_held_out=len(gain),
+            before=float(self.before.mean()),
+            after=float(self.after.mean()),
+            error=error,
+            curve=self.curve,
+            epochs=self.epochs,
+            is_kept=self.epochs > 0 and float(gain.mean()) > min_gain * error,
+            seconds=seconds,
+        )
+
+
+def _tune_adapter(
+    embeddings: np.ndarray,
+    data: Preferences,
+    settings: TuneSettings,
+    progress: Callable[[int, int], None] | None,
+    should_stop: Callable[[], bool] | None,
+) -> tuple[np.ndarray, _Figures]:
+    """Each fold held out once tells how many epochs are best; then all answers train so many."""
+    epochs = settings.adapter.epochs
+    parts = folds(data, settings.n_folds, seed=settings.seed)
+    present = np.unique(parts)
+    total = epochs * (len(present) + 1)
+    right = np.zeros((epochs, len(data)))
+    for number, part in enumerate(present):
+        held_out = np.flatnonzero(parts == part)
+
+        def measure(epoch: int, matrix: np.ndarray, rows: np.ndarray = held_out) -> None:
+            some = data.take(rows)
+            right[epoch - 1, rows] = some.right(_mapped(embeddings, some, matrix))
+
+        def note(epoch: int, matrix: np.ndarray, first: int = number * epochs) -> None:
+            measure(epoch, matrix)
+            if progress is not None:
+                progress(first + epoch, total)
+
+        rest = data.take(np.flatnonzero(parts != part))
+        train_adapter(embeddings, rest, settings.adapter, on_epoch=note, should_stop=should_stop)
+    curve = right.mean(axis=1)
+    best = best_epoch(curve)
+    matrix = train_adapter(
+        embeddings,
+        data,
+        AdapterSettings(**{**vars(settings.adapter), "epochs": best}),
+        should_stop=should_stop,
+    )
+    if progress is not None:
+        progress(total, total)
+    figures = _Figures(data.right(embeddings), right[best - 1], tuple(curve.tolist()), best)
+    return matrix, figures
+
+
+def best_epoch(curve: np.ndarray) -> int:
+    """The epoch, from 1, around which the held-out share is highest, of equal ones the first."""
+    window = min(_SMOOTHED, len(curve))
+    padded = np.pad(curve, window // 2, mode="edge")
+    smooth = np.convolve(padded, np.ones(window) / window, mode="valid")
+    return int(np.argmax(np.round(smooth, 9))) + 1
+
+
+def _mapped(embeddings: np.ndarray, data: Preferences, matrix: np.ndarray) -> np.ndarray:
+    """The embeddings mapped where the data needs them; the others stay as they are."""
+    used = np.unique(np.concatenate([data.query, data.preferred, data.rejected]))
+    found = np.array(embeddings)
+    found[used] = apply_adapter(embeddings[used], matrix)
+    return found

@@ -1,0 +1,89 @@
+"""The LLM that answers for the user: an OpenAI-compatible endpoint, and what it costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from esmc_core.errors import InputError
+from esmc_core.keywords import Endpoint
+from pages.ui import preferences
+
+if TYPE_CHECKING:
+    from esmc_core.texts.spend import Prices
+
+_KEY = "endpoint"
+
+
+def current() -> Endpoint | None:
+    """That of the environment, else the one given in this session."""
+    given: Endpoint | None = st.session_state.get(_KEY)
+    return Endpoint.from_env() or given
+
+
+def prices() -> Prices:
+    """Money for a million tokens, as the user has set it."""
+    from esmc_core.texts.spend import Prices
+
+    return Prices(preferences.get("price_prompt", 0.0), preferences.get("price_completion", 0.0))
+
+
+def settings() -> None:
+    """The form for the endpoint; the key stays in this session's memory."""
+    st.subheader("LLM endpoint")
+    st.caption(
+        "Optional, and OpenAI-compatible. For pictures it suggests keywords: only the criterion is "
+        "sent. For texts it answers questions and names clusters: the texts asked about are sent. "
+        "The key is kept in memory until this tab is closed."
+    )
+    from_env = Endpoint.from_env()
+    if from_env:
+        st.info(f"{from_env.model} is set by the environment.")
+    else:
+        _form()
+    _price_boxes()
+
+
+def _form() -> None:
+    given: Endpoint | None = st.session_state.get(_KEY)
+    with st.form("endpoint-form", border=False):
+        url = st.text_input(
+            "Address",
+            value=given.base_url if given else preferences.get("endpoint_url", ""),
+            placeholder="http://localhost:11434/v1",
+        )
+        name = st.text_input(
+            "Model", value=given.model if given else preferences.get("endpoint_model", "")
+        )
+        key = st.text_input("Key", type="password", placeholder="none for a local server")
+        if st.form_submit_button("Use this endpoint"):
+            _use(url.strip(), name.strip(), key.strip())
+
+
+def _use(url: str, name: str, key: str) -> None:
+    """Remember the address and the model on disk, the key in this session only."""
+    from esmc_core.texts.chat import check_endpoint
+
+    if not (url.startswith(("http://", "https://")) and name):
+        raise InputError("The endpoint is not complete.", "Give an http address and a model.")
+    endpoint = Endpoint(url, name, key)
+    check_endpoint(endpoint)
+    st.session_state[_KEY] = endpoint
+    preferences.put(endpoint_url=url, endpoint_model=name)
+    st.success("The criterion page now offers “Ask the LLM”, and texts can be judged by it.")
+
+
+def _price_boxes() -> None:
+    titles = {"price_prompt": "Price of what it reads", "price_completion": "Of what it writes"}
+    for column, (name, title) in zip(st.columns(2), titles.items(), strict=True):
+        price = column.number_input(
+            title,
+            min_value=0.0,
+            value=preferences.get(name, 0.0),
+            step=0.05,
+            format="%.3f",
+            key=name,
+            help="For a million tokens, in your currency; 0 for a model of your own.",
+        )
+        preferences.put(**{name: float(price)})

@@ -1,0 +1,74 @@
+"""Tuning by the answers: start it, see how it goes, keep it or not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.ui import preferences
+from pages.ui.progress import show_job
+from pages.ui.resources import jobs
+from pages.ui.texts import steps
+from pages.ui.texts.judges import Judge
+
+if TYPE_CHECKING:
+    from esmc_core.texts.study import Study
+
+_STARTED = "tuning_started"
+METHODS = {
+    "adapter": "Adapter: a linear map behind the embedder, seconds",
+    "full": "Full: the embedder's own upper layers, minutes (better with a GPU)",
+}
+
+
+def tuning_panel(study: Study, judge: Judge, round: str) -> None:
+    """The button, and the progress of what it started."""
+    from esmc_core.texts.tuning import MIN_ANSWERS, TuneSettings
+
+    key = steps.key_of_step(study, "tune", round)
+    job = jobs().get(key)
+    if job is not None and job.is_active:
+        show_job(key)
+        return
+    decided = len(study.preferences(judge.name, round=round))
+    remembered = preferences.get("tuning_method", "adapter")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        pressed = st.button(
+            "Tune now",
+            type="primary",
+            icon=":material/model_training:",
+            disabled=decided < MIN_ANSWERS,
+        )
+        with st.popover("Method", icon=":material/tune:"):
+            method = st.radio(
+                "How to tune",
+                list(METHODS),
+                index=list(METHODS).index(remembered) if remembered in METHODS else 0,
+                format_func=METHODS.__getitem__,
+            )
+        st.markdown(_told(decided, MIN_ANSWERS), width="stretch")
+    show_job(key)
+    if pressed:
+        preferences.put(tuning_method=method)
+        settings = TuneSettings("full" if method == "full" else "adapter")
+        st.session_state[_STARTED] = steps.tune(study, judge.name, settings, base=round).key
+        st.rerun()
+
+
+def just_tuned() -> bool:
+    """Whether the tuning that this session started has ended since the page ran last."""
+    job = jobs().get(st.session_state.get(_STARTED, ""))
+    if job is None or job.is_active:
+        return False
+    del st.session_state[_STARTED]
+    return job.state == "done"
+
+
+def _told(decided: int, least: int) -> str:
+    if decided < least:
+        return f":gray[{least - decided} more decided answers are needed: {decided} of {least}.]"
+    return (
+        ":gray[A part of the answers is held out and judges whether the tuned embedder is better; "
+        "if not, it is not put to use.]"
+    )
