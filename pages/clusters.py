@@ -45,6 +45,8 @@ def main() -> None:
     job = clustering_jobs.asked()
     if job is not None:
         show_job(job.key)
+        if job.state == "done":  # faster than this page: nothing would tell of its end
+            st.rerun()
     if found is not None:
         results(collection, store, found)
 

@@ -33,6 +33,8 @@ def main() -> None:
     job = clustering.asked()
     if job is not None:
         show_job(job.key)
+        if job.state == "done":  # faster than this page: nothing would tell of its end
+            st.rerun()
     if found is not None:
         results(study, found)
     elif job is not None and job.is_active:

@@ -144,6 +144,7 @@ def test_text_pages_fit_and_can_be_read(
     expect(page.locator(".scatter .plot")).to_have_count(2, timeout=MAPS_MS)
     look(page, scheme, round_title, page.locator(".scatter .plot").nth(1))
     page.get_by_role("radio", name="Questions", exact=True).click()
+    page.mouse.move(width - 1, 899)
     another = steps.button(page, "Ask another round")
     expect(page.locator(".questions .choice").first.or_(another)).to_be_visible()
     look(page, scheme, page.get_by_role("textbox", name="Perspective on"))

@@ -112,6 +112,9 @@ def decided(server: Server) -> int:
 
 
 def tune(page: Page) -> None:
+    """Tune once the page is at rest, and wait for the verdict."""
+    expect(page.locator(".progress")).to_have_count(0)
+    expect(page.locator("[data-stale=true]")).to_have_count(0)
     expect(steps.button(page, "Tune now")).to_be_enabled()
     steps.button(page, "Tune now").click()
     expect(page.get_by_role("heading", name="Round 1")).to_be_visible(timeout=TUNING_MS)

@@ -49,6 +49,8 @@ def _begin(study: Study, round: str) -> None:
     job = show_job(key)
     if job is not None and job.is_active:
         return
+    if study.find_hierarchy(round) is not None:  # it ended while the page ran
+        st.rerun()
     st.markdown(
         "Pairs of texts, on the border of being together, are asked about: do they have the same "
         f"{guard.escape(study.perspective)}? The number of clusters that agrees best with the "

@@ -65,6 +65,7 @@ def is_ready(study: Study, round: str) -> bool:
 
 def triplet_panel(study: Study, round: str) -> Judge | None:
     """Who answers, how many, and the queue itself; the judge, None where an LLM is not set."""
+    from esmc_core.texts.spend import SECONDS_A_PERSON
     from esmc_core.texts.triplets import N_TRIPLETS
 
     left, right = st.columns([3, 1], vertical_alignment="top")
@@ -76,6 +77,8 @@ def triplet_panel(study: Study, round: str) -> Judge | None:
     if judge is None:
         return None
     if judge.kind == "person":
+        took = duration(goal * SECONDS_A_PERSON)
+        left.caption(f"{counted(goal, 'question')} take about {took}. Stop whenever you like.")
         person_cards(study, round, queues.Queue(*_place(study), "triplets", round, goal))
     else:
         _llm(study, round, judge, goal)
@@ -134,8 +137,6 @@ def _llm(study: Study, round: str, judge: Judge, goal: int) -> None:
 
 
 def _goal_box(kind: str, n_triplets: int, most: int) -> int:
-    from esmc_core.texts.spend import SECONDS_A_PERSON
-
     goals: dict[str, int] = preferences.get("goals", {})
     remembered = goals.get(kind)
     usual = remembered if isinstance(remembered, int) else USUAL[kind]
@@ -146,8 +147,8 @@ def _goal_box(kind: str, n_triplets: int, most: int) -> int:
         value=max(1, min(usual, n_triplets)),
         key=f"goal-{kind}-{n_triplets}",
         persist_state="session",
-        help=f"Up to {n_triplets:,} were drawn, of texts between two clusters. A person needs "
-        f"about {duration(64 * SECONDS_A_PERSON)} for 64; a few hundred teach more.",
+        help=f"Up to {n_triplets:,} were drawn, of texts between two clusters. 64 are a start; a "
+        "few hundred teach more.",
     )
     preferences.put(goals=goals | {kind: int(goal)})
     return int(goal)

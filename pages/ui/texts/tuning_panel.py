@@ -31,6 +31,8 @@ def tuning_panel(study: Study, judge: Judge, round: str) -> None:
     if job is not None and job.is_active:
         show_job(key)
         return
+    if job is not None and job.state == "done" and st.session_state.get(_STARTED) == key:
+        st.rerun()  # it ended while the page ran: nothing else would tell
     decided = len(study.preferences(judge.name, round=round))
     remembered = preferences.get("tuning_method", "adapter")
     with st.container(horizontal=True, vertical_alignment="center"):
