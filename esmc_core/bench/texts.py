@@ -16,11 +16,13 @@ from esmc_core.bench.text_sets import TextTask, find_tasks, read_task
 from esmc_core.config import Config
 from esmc_core.errors import InputError
 from esmc_core.records import read_json, write_bytes, write_json
+from esmc_core.texts.campaign import N_ROUNDS
 from esmc_core.texts.embedder import load_embedder
 from esmc_core.texts.embeddings import EmbeddingCache
+from esmc_core.texts.guided import GuideSettings
 from esmc_core.texts.tuning import TuneSettings
 
-_VERSION = 1
+_VERSION = 2
 
 
 def run(options: argparse.Namespace) -> None:
@@ -42,12 +44,22 @@ def run(options: argparse.Namespace) -> None:
             continue
         _say(task.name)
         data = read_task(options.folder, task)
-        subject = prepare(data, embedder, cache, n_seeds=options.seeds)
-        _keep_task(record, task, subject)
+        known = record["tasks"].get(task.name)
+        if known is not None and known["settings"] != settings:
+            known = None
+        subject = prepare(data, embedder, cache, n_seeds=options.seeds, known=known)
+        _keep_task(record, task, subject, settings)
         write_json(options.json, record)
         for variant in open_variants:
             started = time.monotonic()
-            found = run_variant(subject, variant, embedder, cache, n_seeds=options.seeds)
+            found = run_variant(
+                subject,
+                variant,
+                embedder,
+                cache,
+                n_seeds=options.seeds,
+                with_count=variant.sampling == "entropy" and not options.no_count,
+            )
             key = variant_key(task.name, variant, settings)
             record["runs"][key] = {
                 "task": task.name,
@@ -77,7 +89,7 @@ def _variants(options: argparse.Namespace) -> list[Variant]:
     if not all(0 <= accuracy <= 1 for accuracy in accuracies) or min(answers, default=0) < 1:
         raise InputError("An accuracy or a number of answers is out of range.", "Change it.")
     for names, known in (
-        (options.samplings, ("entropy", "random")),
+        (options.samplings, ("entropy", "paper", "random")),
         (options.methods, ("adapter", "full")),
     ):
         if wrong := [name for name in names if name not in known]:
@@ -100,6 +112,8 @@ def _settings(options: argparse.Namespace) -> dict[str, Any]:
         "embedder": options.embedder,
         "seeds": options.seeds,
         "tuning": tuning,
+        "guide": dataclasses.asdict(GuideSettings()),
+        "rounds": N_ROUNDS,
     }
 
 
@@ -112,7 +126,9 @@ def _open(path: Path) -> dict[str, Any]:
     return record
 
 
-def _keep_task(record: dict[str, Any], task: TextTask, subject: Subject) -> None:
+def _keep_task(
+    record: dict[str, Any], task: TextTask, subject: Subject, settings: dict[str, Any]
+) -> None:
     record["tasks"][task.name] = {
         "perspective": task.perspective,
         "n_rows": len(subject.rows),
@@ -120,6 +136,8 @@ def _keep_task(record: dict[str, Any], task: TextTask, subject: Subject) -> None
         "n_classes": subject.n_classes,
         "published": task.published,
         "before": subject.before,
+        "unguided": subject.unguided,
+        "settings": dict(settings),
     }
 
 
