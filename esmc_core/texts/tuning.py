@@ -37,7 +37,7 @@ class TuneSettings:
     full: FineTuneSettings = field(default_factory=FineTuneSettings)
     n_folds: int = 4
     n_clusters: int | None = None
-    min_gain: float = 1.5
+    min_gain: float = 1.0
     seed: int = 0
 
 
