@@ -197,7 +197,7 @@ def variant_key(task: str, variant: Variant, settings: dict[str, Any]) -> str:
 
 
 def _ask(questions: list[Any], chat: Chat, store: AnswerStore) -> list[Any]:
-    ask_all(questions, chat, "simulated", store, settings=AskSettings(concurrency=2))
+    ask_all(questions, chat, "simulated", store, settings=AskSettings(concurrency=16))
     return store.find(questions, "simulated")
 
 

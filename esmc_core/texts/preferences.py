@@ -45,7 +45,8 @@ class Preferences:
     def of(cls, table: np.ndarray) -> Preferences:
         """From what `table` gave."""
         is_decided = table[:, 3] == 1
-        return cls(*table[is_decided, :3].T, undecided=table[~is_decided, :3])
+        query, preferred, rejected = table[is_decided, :3].T
+        return cls(query, preferred, rejected, table[~is_decided, :3])
 
     def right(self, embeddings: np.ndarray) -> np.ndarray:
         """(n,) 1 where the embedding puts the preferred text nearer, 0 where not, ½ for a tie."""

@@ -103,7 +103,7 @@ def _fine_labels(rows: np.ndarray, seed: int) -> np.ndarray:
 
     n_texts, dimension = rows.shape
     if n_texts > _AGGLOMERATIVE_TEXTS:
-        found = MiniBatchKMeans(_N_LARGE, random_state=seed, n_init=3)
+        found = MiniBatchKMeans(_N_LARGE, random_state=seed, n_init=1)
         labels = found.fit_predict(rows.astype(np.float32))
     else:
         tree = AgglomerativeClustering(
