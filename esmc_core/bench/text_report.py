@@ -23,14 +23,20 @@ def markdown(tasks: dict[str, Any], runs: Sequence[Run], settings: dict[str, Any
         "untuned embedder (marked –). The paper's figures are of Instructor-large or E5-large with "
         "GPT-3.5 as the judge, best of its variants.",
     ]
-    for key in dict.fromkeys(_group(run) for run in runs):
-        chosen = [run for run in runs if _group(run) == key]
+    most = max(run["n_answers"] for run in runs)
+    full = [run for run in runs if run["n_answers"] == most]
+    for key in dict.fromkeys(_group(run) for run in full):
+        chosen = [run for run in full if _group(run) == key]
         method, n_answers, sampling = key
         parts.append(f"## {method}, {n_answers} questions, {sampling} sampling")
         parts.append(_table(tasks, chosen))
         parts.append(_means(tasks, chosen))
+    if comparison := _samplings(tasks, full):
+        parts += ["## Sampling", comparison]
+    if len(full) < len(runs):
+        parts += ["## Number of questions", _budget(tasks, runs)]
     parts.append("## Number of clusters")
-    parts.append(_counts(tasks, runs))
+    parts.append(_counts(tasks, full))
     return "\n\n".join(parts) + "\n"
 
 
@@ -92,6 +98,50 @@ def _means(tasks: dict[str, Any], runs: Sequence[Run]) -> str:
             f"{seconds:.0f} s at most"
         )
     return "\n".join(lines)
+
+
+def _samplings(tasks: dict[str, Any], runs: Sequence[Run]) -> str:
+    """What entropy sampling gains over others, over the runs that both have."""
+
+    def gains(sampling: str) -> dict[tuple[Any, ...], np.ndarray]:
+        return {
+            (run["task"], run["method"], run["accuracy"]): np.array(
+                [run[step][m] for step in ("after", "tuned") for m in ("acc_mean", "nmi_mean")]
+            )
+            for run in runs
+            if run["sampling"] == sampling
+        }
+
+    entropy, lines = gains("entropy"), []
+    for sampling in dict.fromkeys(run["sampling"] for run in runs):
+        other = gains(sampling)
+        common = [key for key in entropy if key in other]
+        if sampling == "entropy" or not common:
+            continue
+        more = np.mean([entropy[key] - other[key] for key in common], axis=0)
+        n_better = sum(entropy[key][0] > other[key][0] for key in common)
+        lines.append(
+            f"- entropy against {sampling}, {len(common)} runs of each: ACC {more[0]:+.1f}, NMI "
+            f"{more[1]:+.1f} (whatever the held-out answers say: {more[2]:+.1f}, {more[3]:+.1f}); "
+            f"higher ACC in {n_better}"
+        )
+    return "\n".join(lines)
+
+
+def _budget(tasks: dict[str, Any], runs: Sequence[Run]) -> str:
+    """One row for each task that was measured with several numbers of questions."""
+    counts = sorted({run["n_answers"] for run in runs})
+    found: dict[tuple[Any, ...], dict[int, Run]] = {}
+    for run in runs:
+        key = run["task"], run["method"], run["sampling"], run["accuracy"]
+        found.setdefault(key, {})[run["n_answers"]] = run
+    rows = [["task", "judge", "before", *(f"{count:,} questions" for count in counts)]]
+    for (task, method, sampling, accuracy), own in found.items():
+        if len(own) > 1:
+            judge = f"simulated {accuracy:.0%}, {sampling}, {method}"
+            cells = [_cell(own.get(count)) for count in counts]
+            rows.append([task, judge, _figures(tasks[task]["before"]), *cells])
+    return _rows(rows)
 
 
 def _counts(tasks: dict[str, Any], runs: Sequence[Run]) -> str:

@@ -22,6 +22,7 @@ from esmc_core.texts.embeddings import EmbeddingCache
 from esmc_core.texts.guided import GuideSettings
 from esmc_core.texts.tuning import TuneSettings
 
+METHODS, SAMPLINGS = ("adapter", "full"), ("entropy", "paper", "random")
 _VERSION = 2
 
 
@@ -72,11 +73,7 @@ def run(options: argparse.Namespace) -> None:
             write_json(options.json, record)
             _say(_line(variant, record["runs"][key], subject))
     if options.markdown is not None:
-        wanted = [
-            record["runs"][variant_key(task.name, variant, settings)]
-            for task in tasks
-            for variant in variants
-        ]
+        wanted = _measured(record, tasks, settings)
         write_bytes(options.markdown, markdown(record["tasks"], wanted, settings).encode())
 
 
@@ -89,8 +86,8 @@ def _variants(options: argparse.Namespace) -> list[Variant]:
     if not all(0 <= accuracy <= 1 for accuracy in accuracies) or min(answers, default=0) < 1:
         raise InputError("An accuracy or a number of answers is out of range.", "Change it.")
     for names, known in (
-        (options.samplings, ("entropy", "paper", "random")),
-        (options.methods, ("adapter", "full")),
+        (options.samplings, SAMPLINGS),
+        (options.methods, METHODS),
     ):
         if wrong := [name for name in names if name not in known]:
             raise InputError(f"There is no {wrong[0]}.", f"Known are {', '.join(known)}.")
@@ -124,6 +121,28 @@ def _open(path: Path) -> dict[str, Any]:
     if not isinstance(record, dict) or not {"tasks", "runs"} <= set(record):
         raise InputError(f"{path} is not of this benchmark.", "Give another --json.")
     return record
+
+
+def _measured(
+    record: dict[str, Any], tasks: list[TextTask], settings: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """All runs of the tasks and settings, whichever command made them, in the tables' order."""
+    names = [task.name for task in tasks]
+    found = []
+    for key, run in record["runs"].items():
+        variant = Variant(*(run[field.name] for field in dataclasses.fields(Variant)))
+        if run["task"] in names and key == variant_key(run["task"], variant, settings):
+            found.append(run)
+    return sorted(
+        found,
+        key=lambda run: (
+            METHODS.index(run["method"]),
+            SAMPLINGS.index(run["sampling"]),
+            -run["n_answers"],
+            names.index(run["task"]),
+            -run["accuracy"],
+        ),
+    )
 
 
 def _keep_task(
