@@ -24,19 +24,19 @@ def markdown(tasks: dict[str, Any], runs: Sequence[Run], settings: dict[str, Any
         "GPT-3.5 as the judge, best of its variants.",
     ]
     most = max(run["n_answers"] for run in runs)
-    full = [run for run in runs if run["n_answers"] == most]
-    for key in dict.fromkeys(_group(run) for run in full):
-        chosen = [run for run in full if _group(run) == key]
+    main = [run for run in runs if run["n_answers"] == most]
+    for key in dict.fromkeys(_group(run) for run in main):
+        chosen = [run for run in main if _group(run) == key]
         method, n_answers, sampling = key
         parts.append(f"## {method}, {n_answers} questions, {sampling} sampling")
         parts.append(_table(tasks, chosen))
         parts.append(_means(tasks, chosen))
-    if comparison := _samplings(tasks, full):
+    if comparison := _samplings(tasks, main):
         parts += ["## Sampling", comparison]
-    if len(full) < len(runs):
+    if len(main) < len(runs):
         parts += ["## Number of questions", _budget(tasks, runs)]
     parts.append("## Number of clusters")
-    parts.append(_counts(tasks, full))
+    parts.append(_counts(tasks, main))
     return "\n\n".join(parts) + "\n"
 
 
