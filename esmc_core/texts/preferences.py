@@ -28,6 +28,9 @@ class Preferences:
     def __len__(self) -> int:
         return len(self.query)
 
+    def __add__(self, other: Preferences) -> Preferences:
+        return joined([self, other])
+
     def take(self, rows: np.ndarray) -> Preferences:
         """Some of the decided ones, with the undecided ones of all queries but the others'."""
         some = Preferences(self.query[rows], self.preferred[rows], self.rejected[rows])

@@ -33,7 +33,7 @@ from esmc_core.texts.granularity import (
     sample_pairs,
 )
 from esmc_core.texts.hierarchy import Hierarchy, build_hierarchy
-from esmc_core.texts.preferences import Preferences, joined, preferences
+from esmc_core.texts.preferences import Preferences, preferences
 from esmc_core.texts.questions import Example, PairQuestion, TripletQuestion, check_perspective
 from esmc_core.texts.rounds import UNTUNED, Round, Rounds
 from esmc_core.texts.triplets import (
@@ -241,7 +241,7 @@ class Study:
             self.embedder(start),
             self.collection.texts,
             self.embeddings(start),
-            joined([self.rounds.answers(base), given]),
+            self.rounds.answers(base) + given,
             settings,
             progress=progress,
             should_stop=should_stop,
