@@ -140,6 +140,7 @@ def _add_bench_texts(parser: argparse.ArgumentParser) -> None:
     add("--answers", type=_list, default=["1024"], help="such as 256,512,1024")
     add("--methods", type=_list, default=["adapter"], help="adapter,full")
     add("--seeds", type=_positive, default=5, help="of K-means")
+    add("--no-count", action="store_true", help="do not ask for the number of clusters")
     add("--embedder", type=_text, default="all-MiniLM-L6-v2", help="hub id or folder")
 
 

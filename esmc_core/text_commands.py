@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from esmc_core.keywords import Endpoint
 from esmc_core.metrics import compare_with_truth
 from esmc_core.records import write_bytes
 from esmc_core.texts.asking import AskSettings, ask_all
+from esmc_core.texts.campaign import count_rounds
 from esmc_core.texts.chat import Chat, judge_name
 from esmc_core.texts.collection import EMPTY, TextCollection, collect_column, text_labels
 from esmc_core.texts.judging import tally
@@ -151,22 +153,38 @@ def _study_settings(options: argparse.Namespace) -> StudySettings:
         options.perspective,
         embedder=options.embedder,
         prompt=options.prompt,
-        n_triplets=options.questions,
+        n_triplets=math.ceil(options.questions / _n_rounds(options)),
         seed=options.seed,
     )
 
 
+def _n_rounds(options: argparse.Namespace) -> int:
+    """The model's own layers are tuned once, since that takes minutes."""
+    return count_rounds(options.questions) if options.method == "adapter" else 1
+
+
 def _tune(study: Study, judge: _Judge, options: argparse.Namespace) -> None:
-    questions = study.triplet_questions(UNTUNED)
+    base = UNTUNED
+    for _ in range(_n_rounds(options)):
+        base = _tune_once(study, judge, options, base)
+    if study.round_in_use != UNTUNED:
+        with _bar("Embedding", " texts") as progress:
+            study.embeddings(progress=progress)
+
+
+def _tune_once(study: Study, judge: _Judge, options: argparse.Namespace, base: str) -> str:
+    """Ask about the embedding after a round, and tune by all answers; returns the new round."""
+    questions = study.triplet_questions(base)
     judge.ask(questions, study)
     answers = study.answers.find(questions, judge.name)
-    counts = tally(questions, answers, embedder_choices=study.embedder_choices(UNTUNED))
+    counts = tally(questions, answers, embedder_choices=study.embedder_choices(base))
     agreement = "" if counts.agreement is None else f", {counts.agreement:.0%} as the embedder"
     _say(f"{counts.answered} answered{agreement}, {counts.dropped} dropped")
     with _bar("Tuning", " steps") as progress:
         made = study.tune(
             judge.name,
-            TuneSettings(options.method, seed=options.seed),
+            TuneSettings(options.method, n_clusters=options.clusters, seed=options.seed),
+            base=base,
             with_person=False,
             progress=progress,
         )
@@ -176,9 +194,7 @@ def _tune(study: Study, judge: _Judge, options: argparse.Namespace) -> None:
         f"held-out answers: {report.before:.1%} before, {report.after:.1%} after "
         f"(± {report.error:.1%}): {verdict}"
     )
-    if report.is_kept:
-        with _bar("Embedding", " texts") as progress:
-            study.embeddings(progress=progress)
+    return made.key
 
 
 def _predict(study: Study, judge: _Judge | None, options: argparse.Namespace) -> int:

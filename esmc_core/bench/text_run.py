@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,8 +16,9 @@ from esmc_core.bench.text_sets import LabelledTexts
 from esmc_core.cluster.clustering import Source
 from esmc_core.metrics import compare_with_truth
 from esmc_core.records import key_of
-from esmc_core.texts.answers import AnswerStore
+from esmc_core.texts.answers import Answer, AnswerStore
 from esmc_core.texts.asking import AskSettings, ask_all
+from esmc_core.texts.campaign import ask_in_rounds
 from esmc_core.texts.chat import Chat
 from esmc_core.texts.clustering import cluster_texts, text_settings
 from esmc_core.texts.collection import EMPTY, TextCollection, collect, text_labels
@@ -25,10 +26,10 @@ from esmc_core.texts.embedder import Embedder
 from esmc_core.texts.embeddings import EmbeddingCache
 from esmc_core.texts.granularity import granularity_curve, pair_questions, sample_pairs
 from esmc_core.texts.hierarchy import build_hierarchy
-from esmc_core.texts.preferences import preferences
+from esmc_core.texts.preferences import Preferences, joined
 from esmc_core.texts.questions import Question, TripletQuestion
 from esmc_core.texts.simulated import LabelOracle, SimulatedJudge
-from esmc_core.texts.triplets import sample_triplets
+from esmc_core.texts.triplets import Sampling, Triplet
 from esmc_core.texts.tuning import TuneSettings, tune
 
 
@@ -37,9 +38,9 @@ class Variant:
     """What is varied; `accuracy` is the simulated judge's."""
 
     accuracy: float
-    sampling: str
+    sampling: Sampling
     n_answers: int
-    method: str
+    method: Literal["adapter", "full"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +50,9 @@ class Subject:
     Attributes:
         rows: (n_rows,) the text of each row that has one.
         truth: (n_rows,) these rows' labels.
-        before: metrics of the untuned embedding.
+        before: metrics of plain K-means on the untuned embedding.
+        unguided: metrics of the clustering that the answers guide, on the untuned embedding and
+            without any answer: what of the gain is not the answers'.
     """
 
     data: LabelledTexts
@@ -58,6 +61,7 @@ class Subject:
     truth: list[str]
     embeddings: np.ndarray
     before: dict[str, Any]
+    unguided: dict[str, Any]
 
     @property
     def n_classes(self) -> int:
@@ -65,20 +69,35 @@ class Subject:
 
 
 def prepare(
-    data: LabelledTexts, embedder: Embedder, cache: EmbeddingCache, *, n_seeds: int
+    data: LabelledTexts,
+    embedder: Embedder,
+    cache: EmbeddingCache,
+    *,
+    n_seeds: int,
+    known: Mapping[str, Any] | None = None,
 ) -> Subject:
-    """Embed a set, and measure K-means with the true number of clusters on it."""
+    """Embed a set, and measure clusters without answers on it.
+
+    Args:
+        known: "before" and "unguided" of an earlier run.
+    """
     collection = collect(data.task.name, "input", data.texts)
     filled = collection.rows != EMPTY
     truth = [label for label, is_filled in zip(data.labels, filled, strict=True) if is_filled]
     embeddings = cache.embed(embedder, collection.texts)
-    subject = Subject(data, collection, collection.rows[filled], truth, embeddings, {})
-    before = measure(subject, embeddings, n_seeds=n_seeds)
-    return dataclasses.replace(subject, before=before)
+    subject = Subject(data, collection, collection.rows[filled], truth, embeddings, {}, {})
+    if known is None:
+        known = {
+            "before": measure(subject, embeddings, None, n_seeds=n_seeds),
+            "unguided": measure(subject, embeddings, joined([]), n_seeds=n_seeds),
+        }
+    return dataclasses.replace(subject, before=known["before"], unguided=known["unguided"])
 
 
-def measure(subject: Subject, embeddings: np.ndarray, *, n_seeds: int) -> dict[str, Any]:
-    """ACC and NMI in percent of K-means with the true number of clusters, by seed."""
+def measure(
+    subject: Subject, embeddings: np.ndarray, answers: Preferences | None, *, n_seeds: int
+) -> dict[str, Any]:
+    """ACC and NMI in percent of the true number of clusters, by seed; `cluster_texts` tells how."""
     accuracy, nmi = [], []
     for seed in range(n_seeds):
         found = cluster_texts(
@@ -86,6 +105,7 @@ def measure(subject: Subject, embeddings: np.ndarray, *, n_seeds: int) -> dict[s
             embeddings,
             text_settings(subject.n_classes, n_texts=len(embeddings), seed=seed),
             Source(),
+            answers=answers,
             with_terms=False,
         )
         measured = compare_with_truth(found.labels[subject.rows], subject.truth)
@@ -102,9 +122,12 @@ def run_variant(
     cache: EmbeddingCache,
     *,
     n_seeds: int,
-    say: Callable[[str], None] = lambda words: None,
+    with_count: bool = True,
 ) -> dict[str, Any]:
     """Ask the simulated judge, tune, cluster again; the labels reach the judge and the metrics.
+
+    Args:
+        with_count: also ask for the number of clusters.
 
     Returns:
         A record for JSON: counts of answers, held-out shares, seconds, metrics "tuned" (whatever
@@ -112,15 +135,6 @@ def run_variant(
         number of clusters that the judge's answers to pairs predict.
     """
     texts, perspective = subject.collection.texts, subject.data.task.perspective
-    triplets = sample_triplets(
-        subject.embeddings,
-        variant.n_answers,
-        sampling="random" if variant.sampling == "random" else "entropy",
-    )
-    questions = [
-        TripletQuestion(texts[t.query], texts[t.choice1], texts[t.choice2], perspective)
-        for t in triplets
-    ]
     own = dict(zip(texts, text_labels(subject.collection, subject.data.labels), strict=True))
     with (
         SimulatedJudge(LabelOracle(own, accuracy=variant.accuracy)) as judge,
@@ -128,31 +142,40 @@ def run_variant(
     ):
         store = AnswerStore(Path(folder) / "answers.sqlite3")
         chat = Chat(judge.endpoint())
+
+        def ask(triplets: Sequence[Triplet]) -> list[Answer | None]:
+            questions = [
+                TripletQuestion(texts[t.query], texts[t.choice1], texts[t.choice2], perspective)
+                for t in triplets
+            ]
+            return _ask(questions, chat, store)
+
         try:
-            say("asking")
-            answers = _ask(questions, chat, store)
-            data = preferences(triplets, answers)
-            say("tuning")
+            started = time.monotonic()
+            triplets, data = ask_in_rounds(
+                subject.embeddings, ask, variant.n_answers, sampling=variant.sampling
+            )
+            asking_s = time.monotonic() - started
             tuned = tune(
                 embedder,
                 texts,
                 subject.embeddings,
                 data,
-                TuneSettings("full" if variant.method == "full" else "adapter"),
+                TuneSettings(variant.method, n_clusters=subject.n_classes),
             )
             after = tuned.embeddings
             if after is None:
                 after = cache.embed(tuned.embedder, texts)
             in_use = after if tuned.report.is_kept else subject.embeddings
-            say("counting clusters")
             started = time.monotonic()
-            predicted, n_pairs = _predict(in_use, texts, perspective, chat, store)
+            predicted, n_pairs = None, 0
+            if with_count:
+                predicted, n_pairs = _predict(in_use, texts, perspective, chat, store)
             predicted_s = time.monotonic() - started
         finally:
             chat.close()
             store.close()
-    say("clustering")
-    metrics = measure(subject, after, n_seeds=n_seeds)
+    metrics = measure(subject, after, data, n_seeds=n_seeds)
     right = data.right(subject.embeddings)
     return {
         "n_questions": len(triplets),
@@ -163,6 +186,7 @@ def run_variant(
         "after": metrics if tuned.report.is_kept else subject.before,
         "predicted_clusters": predicted,
         "n_pairs": n_pairs,
+        "asking_s": round(asking_s, 1),
         "prediction_s": round(predicted_s, 1),
     }
 
@@ -173,7 +197,7 @@ def variant_key(task: str, variant: Variant, settings: dict[str, Any]) -> str:
 
 
 def _ask(questions: list[Any], chat: Chat, store: AnswerStore) -> list[Any]:
-    ask_all(questions, chat, "simulated", store, settings=AskSettings(concurrency=2))
+    ask_all(questions, chat, "simulated", store, settings=AskSettings(concurrency=16))
     return store.find(questions, "simulated")
 
 

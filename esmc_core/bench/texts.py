@@ -16,11 +16,14 @@ from esmc_core.bench.text_sets import TextTask, find_tasks, read_task
 from esmc_core.config import Config
 from esmc_core.errors import InputError
 from esmc_core.records import read_json, write_bytes, write_json
+from esmc_core.texts.campaign import N_ROUNDS
 from esmc_core.texts.embedder import load_embedder
 from esmc_core.texts.embeddings import EmbeddingCache
+from esmc_core.texts.guided import GuideSettings
 from esmc_core.texts.tuning import TuneSettings
 
-_VERSION = 1
+METHODS, SAMPLINGS = ("adapter", "full"), ("entropy", "paper", "random")
+_VERSION = 2
 
 
 def run(options: argparse.Namespace) -> None:
@@ -42,12 +45,22 @@ def run(options: argparse.Namespace) -> None:
             continue
         _say(task.name)
         data = read_task(options.folder, task)
-        subject = prepare(data, embedder, cache, n_seeds=options.seeds)
-        _keep_task(record, task, subject)
+        known = record["tasks"].get(task.name)
+        if known is not None and known["settings"] != settings:
+            known = None
+        subject = prepare(data, embedder, cache, n_seeds=options.seeds, known=known)
+        _keep_task(record, task, subject, settings)
         write_json(options.json, record)
         for variant in open_variants:
             started = time.monotonic()
-            found = run_variant(subject, variant, embedder, cache, n_seeds=options.seeds)
+            found = run_variant(
+                subject,
+                variant,
+                embedder,
+                cache,
+                n_seeds=options.seeds,
+                with_count=variant.sampling == "entropy" and not options.no_count,
+            )
             key = variant_key(task.name, variant, settings)
             record["runs"][key] = {
                 "task": task.name,
@@ -60,11 +73,7 @@ def run(options: argparse.Namespace) -> None:
             write_json(options.json, record)
             _say(_line(variant, record["runs"][key], subject))
     if options.markdown is not None:
-        wanted = [
-            record["runs"][variant_key(task.name, variant, settings)]
-            for task in tasks
-            for variant in variants
-        ]
+        wanted = _measured(record, tasks, settings)
         write_bytes(options.markdown, markdown(record["tasks"], wanted, settings).encode())
 
 
@@ -77,8 +86,8 @@ def _variants(options: argparse.Namespace) -> list[Variant]:
     if not all(0 <= accuracy <= 1 for accuracy in accuracies) or min(answers, default=0) < 1:
         raise InputError("An accuracy or a number of answers is out of range.", "Change it.")
     for names, known in (
-        (options.samplings, ("entropy", "random")),
-        (options.methods, ("adapter", "full")),
+        (options.samplings, SAMPLINGS),
+        (options.methods, METHODS),
     ):
         if wrong := [name for name in names if name not in known]:
             raise InputError(f"There is no {wrong[0]}.", f"Known are {', '.join(known)}.")
@@ -100,6 +109,8 @@ def _settings(options: argparse.Namespace) -> dict[str, Any]:
         "embedder": options.embedder,
         "seeds": options.seeds,
         "tuning": tuning,
+        "guide": dataclasses.asdict(GuideSettings()),
+        "rounds": N_ROUNDS,
     }
 
 
@@ -112,7 +123,31 @@ def _open(path: Path) -> dict[str, Any]:
     return record
 
 
-def _keep_task(record: dict[str, Any], task: TextTask, subject: Subject) -> None:
+def _measured(
+    record: dict[str, Any], tasks: list[TextTask], settings: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """All runs of the tasks and settings, whichever command made them, in the tables' order."""
+    names = [task.name for task in tasks]
+    found = []
+    for key, run in record["runs"].items():
+        variant = Variant(*(run[field.name] for field in dataclasses.fields(Variant)))
+        if run["task"] in names and key == variant_key(run["task"], variant, settings):
+            found.append(run)
+    return sorted(
+        found,
+        key=lambda run: (
+            METHODS.index(run["method"]),
+            SAMPLINGS.index(run["sampling"]),
+            -run["n_answers"],
+            names.index(run["task"]),
+            -run["accuracy"],
+        ),
+    )
+
+
+def _keep_task(
+    record: dict[str, Any], task: TextTask, subject: Subject, settings: dict[str, Any]
+) -> None:
     record["tasks"][task.name] = {
         "perspective": task.perspective,
         "n_rows": len(subject.rows),
@@ -120,6 +155,8 @@ def _keep_task(record: dict[str, Any], task: TextTask, subject: Subject) -> None
         "n_classes": subject.n_classes,
         "published": task.published,
         "before": subject.before,
+        "unguided": subject.unguided,
+        "settings": dict(settings),
     }
 
 

@@ -27,7 +27,7 @@ class AdapterSettings:
         temperature: τ of the softmax. The paper's 0.01 is for training all weights.
     """
 
-    epochs: int = 20
+    epochs: int = 12
     learning_rate: float = 1e-3
     batch_size: int = 64
     temperature: float = 0.1

@@ -9,6 +9,8 @@ import numpy as np
 
 from esmc_core.cluster.clustering import Clustering, ClusterSettings, Source
 from esmc_core.errors import InputError
+from esmc_core.texts.guided import guided_labels
+from esmc_core.texts.preferences import Preferences
 from esmc_core.texts.terms import distinctive_terms, term_names
 
 _MANY_TEXTS = 20_000
@@ -32,14 +34,16 @@ def cluster_texts(
     settings: ClusterSettings,
     source: Source,
     *,
+    answers: Preferences | None = None,
     with_terms: bool = True,
     should_stop: Callable[[], bool] | None = None,
 ) -> Clustering:
-    """K-means on the embeddings; names are made of the clusters' distinctive terms.
+    """Clusters of the embeddings; names are made of the clusters' distinctive terms.
 
     Args:
         embeddings: (n_texts, d) float32, of length 1.
         source: what the embeddings are, by key.
+        answers: that guide the clusters, see `guided_labels`; None for K-means.
         with_terms: False leaves the clusters without terms and names, which takes less time.
 
     Returns:
@@ -50,7 +54,6 @@ def cluster_texts(
         InputError: there are more clusters than different texts.
         Cancelled: `should_stop` said so.
     """
-    from esmc_core.cluster.estimator import ESMCClustering
     from esmc_core.cluster.rows import count_distinct_rows
 
     n_clusters = settings.n_clusters
@@ -62,19 +65,62 @@ def cluster_texts(
             f"{n_distinct} different texts cannot form {n_clusters} clusters.",
             f"Lower the number to {n_distinct} or fewer.",
         )
-    found = ESMCClustering(
-        n_clusters, use_head=False, n_init=settings.n_init, random_state=settings.seed
-    ).fit(embeddings, should_stop=should_stop)
-    terms = distinctive_terms(texts, found.labels_) if with_terms else [[]] * n_clusters
+    if answers is None:
+        labels, confidence, distances = _kmeans(embeddings, settings, should_stop)
+    else:
+        labels = guided_labels(
+            embeddings, n_clusters, answers, seed=settings.seed, should_stop=should_stop
+        )
+        labels = _by_size(labels)
+        confidence, distances = _margins(embeddings, labels)
+    terms = distinctive_terms(texts, labels) if with_terms else [[]] * n_clusters
     return Clustering(
         settings=settings,
         source=source,
-        labels=found.labels_,
-        confidence=found.confidence_.astype(np.float32),
-        distances=found.distances_.astype(np.float32),
+        labels=labels,
+        confidence=confidence.astype(np.float32),
+        distances=distances.astype(np.float32),
         automatic_names=tuple(term_names(terms)),
         dominant_tokens=tuple(map(tuple, terms)),
     )
+
+
+def _kmeans(
+    embeddings: np.ndarray, settings: ClusterSettings, should_stop: Callable[[], bool] | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    from esmc_core.cluster.estimator import ESMCClustering
+
+    found = ESMCClustering(
+        settings.n_clusters, use_head=False, n_init=settings.n_init, random_state=settings.seed
+    ).fit(embeddings, should_stop=should_stop)
+    return found.labels_, found.confidence_, found.distances_
+
+
+def _by_size(labels: np.ndarray) -> np.ndarray:
+    """The same clusters, the largest first, among equal ones the first to appear."""
+    _, first, sizes = np.unique(labels, return_index=True, return_counts=True)
+    number = np.empty(len(sizes), dtype=np.int64)
+    number[np.lexsort((first, -sizes))] = np.arange(len(sizes))
+    return number[labels]
+
+
+def _margins(embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(n_texts,) confidence and (n_texts,) distance to the own centre.
+
+    The confidence is 1 − a / b, a the distance to the own centre and b to the next, and 0 for a
+    text that is nearer to another centre.
+    """
+    rows = np.asarray(embeddings, dtype=np.float32)
+    centres = np.zeros((int(labels.max()) + 1, rows.shape[1]))
+    np.add.at(centres, labels, rows)
+    centres = (centres / np.bincount(labels)[:, None]).astype(np.float32)
+    squares = np.square(rows).sum(axis=1)[:, None] + np.square(centres).sum(axis=1)
+    distances = np.sqrt(np.maximum(squares - 2 * rows @ centres.T, 0))
+    texts = np.arange(len(rows))
+    own = distances[texts, labels]
+    distances[texts, labels] = np.inf
+    other = distances.min(axis=1)
+    return np.clip(1 - own / np.maximum(other, 1e-12), 0, 1), own
 
 
 def with_names(clustering: Clustering, names: Sequence[str]) -> Clustering:

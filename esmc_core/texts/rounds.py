@@ -14,10 +14,11 @@ import numpy as np
 from esmc_core.errors import InputError, StoreError
 from esmc_core.records import key_of, read_json, write_bytes, write_json
 from esmc_core.texts.embedder import Embedder, load_embedder
+from esmc_core.texts.preferences import Preferences, joined
 from esmc_core.texts.tuning import Tuned, TuneSettings, TuningReport
 
 UNTUNED = ""
-_RECORD, _ADAPTER, _MODEL = "round.json", "adapter.npy", "model"
+_RECORD, _ADAPTER, _ANSWERS, _MODEL = "round.json", "adapter.npy", "answers.npy", "model"
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,14 @@ class Round:
 
     Attributes:
         key: of what it was made from.
-        base: key of the round that it started from; UNTUNED for none.
+        base: key of the round before it, whose triplets were asked; UNTUNED for none.
         judge: whose answers taught it.
         method: "adapter" or "full".
         fingerprint: of the tuned embedder.
         report: how the held-out answers took it.
         created: ISO time.
+        start: key of the round whose embedder was bent: an adapter takes the place of the adapters
+            before it; None for `base`.
     """
 
     key: str
@@ -41,6 +44,12 @@ class Round:
     fingerprint: str
     report: TuningReport
     created: str
+    start: str | None = None
+
+    @property
+    def bent(self) -> str:
+        """Key of the round whose embedder was bent."""
+        return self.base if self.start is None else self.start
 
 
 class Rounds:
@@ -77,17 +86,25 @@ class Rounds:
                 f"The round {self.folder / key} cannot be read ({error}).", "Tune again."
             ) from error
 
-    def add(self, tuned: Tuned, *, base: str, judge: str, settings: TuneSettings) -> Round:
+    def add(
+        self,
+        tuned: Tuned,
+        *,
+        base: str,
+        judge: str,
+        settings: TuneSettings,
+        start: str | None = None,
+    ) -> Round:
         """Keep what tuning gave, whether the held-out answers like it or not."""
         fingerprint = tuned.embedder.fingerprint
         key = key_of(base=base, judge=judge, settings=settings, fingerprint=fingerprint)
         created = datetime.now(UTC).isoformat(timespec="microseconds")
-        made = Round(key, base, judge, settings.method, fingerprint, tuned.report, created)
+        made = Round(key, base, judge, settings.method, fingerprint, tuned.report, created, start)
         folder = self.folder / key
+        if tuned.answers is not None:
+            write_bytes(folder / _ANSWERS, _npy(tuned.answers.table))
         if tuned.adapter is not None:
-            content = io.BytesIO()
-            np.save(content, tuned.adapter)
-            write_bytes(folder / _ADAPTER, content.getvalue())
+            write_bytes(folder / _ADAPTER, _npy(tuned.adapter))
         else:
             shutil.rmtree(folder / _MODEL, ignore_errors=True)
             tuned.embedder.save(folder / _MODEL)
@@ -112,8 +129,8 @@ class Rounds:
         else:
             from esmc_core.texts.adapter import with_adapter
 
-            base = self.embedder(made.base, untuned)
-            matrix = self._adapter(key)
+            base = self.embedder(made.bent, untuned)
+            matrix = self._array(key, _ADAPTER)
             found = Embedder(with_adapter(base.model, matrix), name="", prompt=base.prompt)
         found.name = untuned.name
         if found.fingerprint != made.fingerprint:
@@ -123,6 +140,18 @@ class Rounds:
             )
         return found
 
+    def adapted(self, key: str) -> str:
+        """The round whose embedder the adapter of a round stands behind; itself for another."""
+        while key != UNTUNED and self.get(key).method == "adapter":
+            key = self.get(key).bent
+        return key
+
+    def answers(self, key: str) -> Preferences:
+        """All that the round was taught by; none for UNTUNED."""
+        if key == UNTUNED or not (self.folder / key / _ANSWERS).exists():
+            return joined([])
+        return Preferences.of(self._array(key, _ANSWERS))
+
     def delete(self, key: str) -> None:
         """Forget a round; raise InputError if others started from it."""
         if any(made.base == key for made in self.list()):
@@ -130,10 +159,16 @@ class Rounds:
         self.get(key)
         shutil.rmtree(self.folder / key)
 
-    def _adapter(self, key: str) -> np.ndarray:
+    def _array(self, key: str, name: str) -> np.ndarray:
         try:
-            return np.load(self.folder / key / _ADAPTER, allow_pickle=False)
+            return np.load(self.folder / key / name, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise StoreError(
                 f"The round {self.folder / key} cannot be read ({error}).", "Tune again."
             ) from error
+
+
+def _npy(array: np.ndarray) -> bytes:
+    content = io.BytesIO()
+    np.save(content, array)
+    return content.getvalue()

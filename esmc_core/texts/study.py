@@ -239,30 +239,37 @@ class Study:
         judge: str,
         settings: TuneSettings | None = None,
         *,
+        base: str | None = None,
         with_person: bool = True,
         progress: Progress | None = None,
         should_stop: Stop | None = None,
     ) -> Round:
-        """Tune the embedder in use by the answers to its triplets; the round is kept on disk.
+        """Tune by the answers to a round's triplets and to those before; it is kept on disk.
 
+        An adapter is learned anew from all answers, in place of the adapters of earlier rounds.
         Whether it is put to use is for the held-out answers to say (`report.is_kept`).
+
+        Args:
+            base: the round whose triplets were answered; None for the one in use.
 
         Raises:
             InputError: there are too few answers.
             Cancelled: `should_stop` said so.
         """
         settings = settings or TuneSettings()
-        base = self.round_in_use
+        base = self.round_in_use if base is None else base
+        start = self.rounds.adapted(base) if settings.method == "adapter" else base
+        given = self.preferences(judge, round=base, with_person=with_person)
         tuned = tune(
-            self.embedder(base),
+            self.embedder(start),
             self.collection.texts,
-            self.embeddings(base),
-            self.preferences(judge, round=base, with_person=with_person),
+            self.embeddings(start),
+            self.rounds.answers(base) + given,
             settings,
             progress=progress,
             should_stop=should_stop,
         )
-        made = self.rounds.add(tuned, base=base, judge=judge, settings=settings)
+        made = self.rounds.add(tuned, base=base, judge=judge, settings=settings, start=start)
         self._embedders[made.key] = tuned.embedder
         if tuned.embeddings is not None:
             self._cache.keep(tuned.embedder, self.collection.texts, tuned.embeddings)
@@ -336,6 +343,8 @@ class Study:
     ) -> Clustering:
         """Cluster by the embedding after a round, or reopen that clustering; it is saved.
 
+        After a round its answers guide the clusters; untuned it is plain K-means.
+
         Args:
             progress: of the embedding, where that has still to be made.
 
@@ -347,7 +356,8 @@ class Study:
 
         texts = self.collection.texts
         settings = text_settings(n_clusters, n_texts=len(texts), seed=seed)
-        source = Source(self._source_key(self.round_in_use if round is None else round))
+        round = self.round_in_use if round is None else round
+        source = Source(self._source_key(round))
         folder = self.clusterings_folder / clustering_key(settings, source)
         if folder.exists():
             try:
@@ -355,7 +365,14 @@ class Study:
             except StoreError as error:
                 logger.warning("%s It is made anew.", error.message)
         embeddings = self.embeddings(round, progress=progress, should_stop=should_stop)
-        found = cluster_texts(texts, embeddings, settings, source, should_stop=should_stop)
+        found = cluster_texts(
+            texts,
+            embeddings,
+            settings,
+            source,
+            answers=None if round == UNTUNED else self.rounds.answers(round),
+            should_stop=should_stop,
+        )
         save_clustering(folder, found)
         return found
 

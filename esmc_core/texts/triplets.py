@@ -15,7 +15,10 @@ N_TRIPLETS = 1024
 _QUERY_SHARE = 0.2
 _MAX_IDLE_ROUNDS = 20
 
-Sampling = Literal["entropy", "random"]
+Sampling = Literal["entropy", "paper", "random"]
+"""How triplets are drawn: queries of high entropy, and of the two closest clusters texts near the
+centre; the same queries, and as in the paper of two of the closest clusters any texts; or random
+queries and texts."""
 
 
 @dataclass(frozen=True, order=True)
@@ -41,7 +44,7 @@ def sample_triplets(
     seed: int = 0,
     known: Collection[Triplet] = (),
 ) -> list[Triplet]:
-    """Triplets by entropy as in the paper, or of random texts for comparison.
+    """Triplets to ask about; of random texts for comparison.
 
     Args:
         embeddings: (n_texts, d) float.
@@ -58,7 +61,7 @@ def sample_triplets(
     if sampling == "random":
         return _random_triplets(len(embeddings), n_triplets, rng, taken)
     soft = cluster_softly(embeddings, seed=seed)
-    return _entropy_triplets(soft, n_triplets, rng, taken)
+    return _entropy_triplets(soft, n_triplets, rng, taken, is_central=sampling == "entropy")
 
 
 def most_undecided(soft: SoftClusters) -> np.ndarray:
@@ -68,17 +71,24 @@ def most_undecided(soft: SoftClusters) -> np.ndarray:
 
 
 def _entropy_triplets(
-    soft: SoftClusters, n_triplets: int, rng: np.random.Generator, taken: set[tuple[int, int, int]]
+    soft: SoftClusters,
+    n_triplets: int,
+    rng: np.random.Generator,
+    taken: set[tuple[int, int, int]],
+    *,
+    is_central: bool,
 ) -> list[Triplet]:
     """One triplet a query, the queries shuffled; then further rounds over the same queries."""
     queries = rng.permutation(most_undecided(soft))
-    members = [soft.members(cluster) for cluster in range(soft.n_clusters)]
+    members_of = soft.central_members if is_central else soft.members
+    members = [members_of(cluster) for cluster in range(soft.n_clusters)]
     found: list[Triplet] = []
     idle_rounds = 0
     while len(found) < n_triplets and idle_rounds < _MAX_IDLE_ROUNDS:
         before = len(found)
         for query in queries:
-            first, second = rng.choice(soft.closest[query], 2, replace=False)
+            close = soft.closest[query]
+            first, second = close[:2] if is_central else rng.choice(close, 2, replace=False)
             choices = int(rng.choice(members[first])), int(rng.choice(members[second]))
             _add(found, taken, int(query), choices, rng)
             if len(found) == n_triplets:

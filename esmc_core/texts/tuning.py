@@ -13,6 +13,7 @@ from esmc_core.errors import InputError
 from esmc_core.texts.adapter import AdapterSettings, apply_adapter, train_adapter, with_adapter
 from esmc_core.texts.embedder import Embedder
 from esmc_core.texts.fine_tuning import FineTuneSettings, fine_tune
+from esmc_core.texts.guided import guided_labels, plain_labels
 from esmc_core.texts.preferences import Preferences, folds
 
 MIN_ANSWERS = 10
@@ -27,14 +28,16 @@ class TuneSettings:
         method: "adapter", a linear map on the cached embeddings (seconds, on any computer), or
             "full", the model's own upper layers (minutes; a GPU is welcome).
         n_folds: of the answers for the adapter: each fold is held out once.
+        n_clusters: by so many clusters an adapter is judged; None for √(n_texts / 2).
         min_gain: standard errors by which the held-out answers must gain to keep the round.
     """
 
     method: Literal["adapter", "full"] = "adapter"
     adapter: AdapterSettings = field(default_factory=AdapterSettings)
     full: FineTuneSettings = field(default_factory=FineTuneSettings)
-    n_folds: int = 5
-    min_gain: float = 1.5
+    n_folds: int = 4
+    n_clusters: int | None = None
+    min_gain: float = 1.0
     seed: int = 0
 
 
@@ -45,9 +48,11 @@ class TuningReport:
     Attributes:
         n_answers: that were decided.
         n_held_out: of these, on how many `before` and `after` are measured.
-        before, after: share of them on the embedder's side, 0 to 1, before and after.
+        before, after: share of them that is met, 0 to 1, before and after: by the clusters where
+            an adapter was trained (½ where both choices or neither are with the query), by the
+            embedder where its own weights were.
         error: standard error of after − before, by answer.
-        curve: held-out share after each epoch.
+        curve: held-out share that the embedder meets after each epoch.
         epochs: that were kept.
         is_kept: whether the gain is large enough.
         seconds: that it took.
@@ -72,12 +77,14 @@ class Tuned:
         embeddings: (n_texts, d) float32 of the texts; None where they have still to be made.
         adapter: (d, d) float32 the map behind the embedder before; None where its own weights
             were tuned.
+        answers: that taught it, and that guide the clusters.
     """
 
     embedder: Embedder
     embeddings: np.ndarray | None
     report: TuningReport
     adapter: np.ndarray | None = None
+    answers: Preferences | None = None
 
 
 def tune(
@@ -128,7 +135,7 @@ def tune(
         figures = _Figures(before, after, tuple(curve), int(np.argmax(curve)) + 1 if curve else 0)
     report = figures.report(len(data), settings.min_gain, time.monotonic() - started)
     tuned = Embedder(model, name=embedder.name, prompt=embedder.prompt)
-    return Tuned(tuned, mapped, report, matrix)
+    return Tuned(tuned, mapped, report, matrix, data)
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,21 +170,30 @@ def _tune_adapter(
     progress: Callable[[int, int], None] | None,
     should_stop: Callable[[], bool] | None,
 ) -> tuple[np.ndarray, _Figures]:
-    """Each fold held out once tells how many epochs are best; then all answers train so many."""
+    """Each fold held out once tells how many epochs are best; then all answers train so many.
+
+    The verdict is by the clusters: those that the maps and answers of the other folds make,
+    against plain K-means on the embeddings as they were.
+    """
     epochs = settings.adapter.epochs
     parts = folds(data, settings.n_folds, seed=settings.seed)
     present = np.unique(parts)
     total = epochs * (len(present) + 1)
     right = np.zeros((epochs, len(data)))
+    matrices: list[list[np.ndarray]] = []
     for number, part in enumerate(present):
         held_out = np.flatnonzero(parts == part)
+        matrices.append([])
 
-        def measure(epoch: int, matrix: np.ndarray, rows: np.ndarray = held_out) -> None:
+        def note(
+            epoch: int,
+            matrix: np.ndarray,
+            rows: np.ndarray = held_out,
+            first: int = number * epochs,
+        ) -> None:
             some = data.take(rows)
             right[epoch - 1, rows] = some.right(_mapped(embeddings, some, matrix))
-
-        def note(epoch: int, matrix: np.ndarray, first: int = number * epochs) -> None:
-            measure(epoch, matrix)
+            matrices[-1].append(matrix)
             if progress is not None:
                 progress(first + epoch, total)
 
@@ -193,8 +209,38 @@ def _tune_adapter(
     )
     if progress is not None:
         progress(total, total)
-    figures = _Figures(data.right(embeddings), right[best - 1], tuple(curve.tolist()), best)
-    return matrix, figures
+    chosen = dict(zip(present.tolist(), (each[best - 1] for each in matrices), strict=True))
+    before, after = _judged(embeddings, data, parts, chosen, settings, should_stop)
+    return matrix, _Figures(before, after, tuple(curve.tolist()), best)
+
+
+def _judged(
+    embeddings: np.ndarray,
+    data: Preferences,
+    parts: np.ndarray,
+    matrices: dict[int, np.ndarray],
+    settings: TuneSettings,
+    should_stop: Callable[[], bool] | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) twice: how clusters meet each answer before, and after without having seen it."""
+    n_clusters = settings.n_clusters or max(2, round((len(embeddings) / 2) ** 0.5))
+    plain = [
+        plain_labels(embeddings, n_clusters, seed=settings.seed + number)
+        for number in range(len(matrices))
+    ]
+    before = np.mean([data.right_in(labels) for labels in plain], axis=0)
+    after = np.zeros(len(data))
+    for part, matrix in matrices.items():
+        is_held_out = parts == part
+        labels = guided_labels(
+            apply_adapter(embeddings, matrix),
+            n_clusters,
+            data.take(~is_held_out),
+            seed=settings.seed + part,
+            should_stop=should_stop,
+        )
+        after[is_held_out] = data.take(is_held_out).right_in(labels)
+    return before, after
 
 
 def best_epoch(curve: np.ndarray) -> int:

@@ -72,7 +72,7 @@ def test_too_few_and_equal_texts():
 def test_triplets_are_of_undecided_queries_and_two_of_their_closest_clusters():
     embeddings = blobs()
     soft = cluster_softly(embeddings, seed=3)
-    triplets = sample_triplets(embeddings, 100, seed=3)
+    triplets = sample_triplets(embeddings, 100, seed=3, sampling="paper")
     assert len(triplets) == len({t.unordered for t in triplets}) == 100
     undecided = set(most_undecided(soft).tolist())
     for triplet in triplets:
@@ -94,7 +94,20 @@ def test_the_order_of_choices_is_random_and_the_seed_decides():
     assert sample_triplets(embeddings, 200, seed=1) != triplets
 
 
-@pytest.mark.parametrize("sampling", ["entropy", "random"])
+def test_choices_are_the_central_texts_of_the_two_closest_clusters():
+    embeddings = blobs()
+    soft = cluster_softly(embeddings)
+    for triplet in sample_triplets(embeddings, 100):
+        choices = triplet.choice1, triplet.choice2
+        close = soft.closest[triplet.query][:2].tolist()
+        assert sorted(soft.labels[list(choices)]) == sorted(close)
+        for choice in choices:
+            members = soft.members(int(soft.labels[choice]))
+            nearer = (soft.distances[members] < soft.distances[choice]).sum()
+            assert nearer < max(2, 0.3 * len(members) + 1)
+
+
+@pytest.mark.parametrize("sampling", ["entropy", "paper", "random"])
 def test_a_second_round_draws_others(sampling):
     embeddings = blobs()
     first = sample_triplets(embeddings, 100, sampling=sampling)

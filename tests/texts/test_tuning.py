@@ -45,12 +45,33 @@ def asked(classes, n=400, accuracy=1.0, seed=0):
 
 def test_answers_become_preferences():
     triplets = [Triplet(0, 1, 2), Triplet(3, 4, 5), Triplet(6, 7, 8), Triplet(9, 1, 2)]
+    triplets += [Triplet(5, 6, 7)]
     answers = [Answer("answered", 1), Answer("answered", 2), Answer("dropped"), None]
+    answers += [Answer("dropped", reason="neither")]
     found = preferences(triplets, answers)
     assert found.query.tolist() == [0, 3]
     assert found.preferred.tolist() == [1, 5] and found.rejected.tolist() == [2, 4]
+    assert found.undecided.tolist() == [[5, 6, 7]]
+    again = Preferences.of(found.table)
+    assert again.rejected.tolist() == [2, 4] and again.undecided.tolist() == [[5, 6, 7]]
     assert len(preferences([], [])) == 0
     assert len(joined([found, found])) == 4 and len(joined([])) == 0
+
+
+def test_what_is_held_out_teaches_nothing_even_undecided():
+    data = Preferences(
+        np.array([0, 3]),
+        np.array([1, 4]),
+        np.array([2, 5]),
+        undecided=np.array([[0, 4, 5], [3, 1, 2], [6, 7, 8]]),
+    )
+    some = data.take(np.array([True, False]))
+    assert some.query.tolist() == [0] and some.undecided[:, 0].tolist() == [0, 6]
+
+
+def test_answers_are_met_by_clusters():
+    data = Preferences(np.zeros(4, dtype=int), np.array([1, 2, 1, 2]), np.array([2, 1, 3, 4]))
+    assert data.right_in(np.array([0, 0, 1, 0, 1])).tolist() == [1, 0, 0.5, 0.5]
 
 
 def test_no_query_is_in_two_folds():
@@ -123,7 +144,7 @@ def test_held_out_answers_keep_a_round_that_helps(no_model):
     assert report.is_kept and report.after > report.before + report.error
     assert report.n_answers == report.n_held_out == 400 and 0 < report.error < 0.05
     assert len(report.curve) == 8 and 1 <= report.epochs <= 8
-    assert seen[-1] == (48, 48)
+    assert seen[-1] == (40, 40)
 
 
 def test_a_round_that_does_not_help_is_not_kept(no_model):
