@@ -18,8 +18,9 @@ Score = Literal["information", "keywords", "confidence"]
 SAMPLE_SIZE = 512
 """Images that a heatmap is made from; more change it by less than the eye can see."""
 
-FLAT_BITS = 0.1
-"""Below this the model tells the images apart by almost nothing."""
+FLAT_BITS = 0.4
+"""Below this the model tells the images apart by almost nothing. On the benchmark's sets questions
+that no picture answers reach 0.32 bits, those that it answers 0.78 and more."""
 
 NEAR_EQUAL = 0.9
 """Cells above this share of the best score count as equally good."""

@@ -26,7 +26,7 @@ _DAMAGE = (KeyError, TypeError, ValueError, AttributeError, OSError, EOFError, z
 
 @dataclass(frozen=True)
 class ClusterSettings:
-    """What the user chose; the defaults are the better ones of each pair in the trials so far.
+    """What the user chose; the defaults are settled in docs/benchmarks.md.
 
     Attributes:
         n_clusters: K.
@@ -35,13 +35,13 @@ class ClusterSettings:
         geometry: of the vocabulary; "hellinger" clusters √p, "euclidean" p.
         merge_spelling: add up spelling variants before clustering.
         use_head: False stops after K-means.
-        labels_from: "head_kmeans", K-means on the head's outputs (.217 mean NMI over ten
-            criteria with an early bundled model), or their "argmax" (.205).
+        labels_from: "head_kmeans", K-means on the head's outputs, or their "argmax", which
+            may leave small clusters empty.
         epochs, learning_rate: of the head.
     """
 
     n_clusters: int = 8
-    alpha: float = 0.3
+    alpha: float = 0.1
     representation: Literal["vocabulary", "hidden"] = "vocabulary"
     geometry: Literal["hellinger", "euclidean"] = "hellinger"
     merge_spelling: bool = True

@@ -64,19 +64,26 @@ def verdict(study: Study, made: Round) -> str:
     return f"{said}, in use" if study.round_in_use == made.key else f"{said}, not in use"
 
 
+_HELP = (
+    "Of the answers that were held out, how many come true: after the adapter in the clusters (the "
+    "query with the choice that was preferred; half where both or neither are with it); after full "
+    "tuning, in the embedder's distances."
+)
+
+
 def _figures(made: Round) -> None:
     report = made.report
     gain = report.after - report.before
     columns = st.columns([1, 1, 1, 2])
-    columns[0].metric("Held out, before", f"{report.before:.0%}")
+    columns[0].metric("Held out, before", f"{report.before:.0%}", help=_HELP)
     columns[1].metric("Held out, after", f"{report.after:.0%}", f"{100 * gain:+.1f} points")
     columns[2].metric("Standard error", f"± {100 * report.error:.1f}")
     if report.is_kept:
-        why = "Held-out answers, which it was not tuned by, agree with it clearly more often."
+        why = "Held-out answers, which it did not learn from, are met clearly more often."
     elif gain > 0:
         why = "It gained on held-out answers, but no more than chance may give. More answers help."
     else:
-        why = "Held-out answers do not agree with it more often than before."
+        why = "Held-out answers are met no more often than before."
     with columns[3]:
         st.markdown(
             f"{why}  \n:gray[{counted(report.n_answers, 'answer')}, {_held_out(report)} · "

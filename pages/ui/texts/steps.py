@@ -118,7 +118,7 @@ def cluster(study: Study, n_clusters: int, *, seed: int, round: str) -> Job:
 
     def work(job: Job) -> Clustering:
         _embed(study, round, job)
-        job.stage = "K-means"
+        job.stage = "grouping"
         return study.cluster(n_clusters, seed=seed, round=round, should_stop=job.should_stop)
 
     key = key_of_step(study, "cluster", round, n_clusters, seed)

@@ -60,8 +60,10 @@ def summary(study: Study, found: Clustering) -> str:
     """What was done, in a line."""
     round = study.round_of(found)
     keys = [made.key for made in study.rounds.list()]
-    embedder = f"embedder of round {keys.index(round) + 1}" if round else "embedder as it is"
-    parts = [f"**{counted(found.n_clusters, 'cluster')}**", embedder, "K-means"]
+    way = ["embedder as it is", "K-means"]
+    if round:
+        way = [f"embedder of round {keys.index(round) + 1}", "guided by the answers"]
+    parts = [f"**{counted(found.n_clusters, 'cluster')}**", *way]
     return " · ".join([*parts, f"seed {found.settings.seed}"])
 
 

@@ -148,7 +148,8 @@ def _goal_box(kind: str, n_triplets: int, most: int) -> int:
         key=f"goal-{kind}-{n_triplets}",
         persist_state="session",
         help=f"Up to {n_triplets:,} were drawn, of texts between two clusters. 64 are a start; a "
-        "few hundred teach more.",
+        "few hundred teach more. Tune in between: a second round asks what the first left open, so "
+        "four rounds of 256 teach more than one of 1,024.",
     )
     preferences.put(goals=goals | {kind: int(goal)})
     return int(goal)
