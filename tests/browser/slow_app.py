@@ -10,7 +10,7 @@ from streamlit.web import cli
 from esmc_core.lens_store import LensStore
 from esmc_core.projection_worker import ProjectionWorker
 
-BATCH_S = 0.5
+BATCH_S = 1.5
 _put = LensStore.put
 
 

@@ -181,7 +181,7 @@ def test_a_key_that_is_typed_is_kept_nowhere(server: Server, open_window: OpenWi
         expect(page.get_by_text("40 questions")).to_be_visible()
         judge.misbehave("500")
         steps.button(page, "Let the LLM answer").click()
-        expect(page.get_by_text("40 of 40")).to_be_visible(timeout=TUNING_MS)
+        expect(page.get_by_text("As the embedder")).to_be_visible(timeout=TUNING_MS)
         assert judge.authorizations == {f"Bearer {KEY}"}
         tune(page)
         judge.misbehave("401", times=50)
