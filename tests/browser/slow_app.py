@@ -7,21 +7,21 @@ from typing import Any
 
 from streamlit.web import cli
 
-from esmc_core.lens_store import LensStore
+from esmc_core.extract import LensReader
 from esmc_core.projection_worker import ProjectionWorker
 
-BATCH_S = 1.5
-_put = LensStore.put
+BATCH_S = 0.7
+_read = LensReader.__call__
 
 
-def put_slowly(store: LensStore, *batch: Any) -> None:
-    """Write a batch as a slow disk does."""
+def read_slowly(reader: LensReader, *batch: Any) -> Any:
+    """Read a batch as a large model does."""
     time.sleep(BATCH_S)
-    _put(store, *batch)
+    return _read(reader, *batch)
 
 
 if __name__ == "__main__":
-    LensStore.put = put_slowly  # type: ignore[method-assign]
+    LensReader.__call__ = read_slowly  # type: ignore[method-assign]
     # Nobody asks this app for a map.
     ProjectionWorker.warm_up = lambda self: None  # type: ignore[method-assign]
     cli.main()

@@ -20,7 +20,7 @@ from tests.browser.server import Server, serving
 
 pytestmark = pytest.mark.browser
 
-N_MANY = 224
+N_MANY = 448
 CRITERION = "the color of the picture is"
 WELCOMES = {
     "": "Sort pictures by what you ask of them",
