@@ -42,8 +42,6 @@ def cluster(options: argparse.Namespace) -> None:
     workspace.check_cell(store, options.layer or 0, position or 0)
     _look(workspace, collection, model, store)
     heatmap = _heatmap(store, model, keywords)
-    if heatmap.is_flat:
-        print("The heatmap is flat: the clusters will say little.", file=sys.stderr)
     layer = heatmap.suggested[0] if options.layer is None else options.layer
     position = heatmap.suggested[1] if position is None else position
     settings = _settings(options)
@@ -59,6 +57,8 @@ def cluster(options: argparse.Namespace) -> None:
                 progress=progress,
             )
     found = workspace.cluster(store, settings, layer=layer, position=position, hidden=hidden)
+    if heatmap.is_flat:
+        print("The heatmap is flat: the clusters say little.", file=sys.stderr)
     table = workspace.table(collection, store, found)
     is_csv = options.out.suffix.lower() == ".csv"
     write_bytes(options.out, csv_bytes(table) if is_csv else parquet_bytes(table))

@@ -83,9 +83,16 @@ def wait_for_pass(page: Page) -> None:
     expect(page.locator(".heatmap .title")).to_be_visible()
 
 
+def wait_for_run(page: Page) -> None:
+    """Until the page has run to its end: a click before may meet a button that is replaced."""
+    still = "data-test-script-state"
+    expect(page.get_by_test_id("stApp")).to_have_attribute(still, "notRunning")
+
+
 def wait_for_map(page: Page) -> None:
     """Wait for the clusters and their map."""
     expect(page.locator(".esmc-card").first).to_be_visible()
+    wait_for_run(page)
     expect(page.locator(".scatter .plot")).to_be_visible()
 
 
