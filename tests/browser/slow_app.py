@@ -10,7 +10,7 @@ from streamlit.web import cli
 from esmc_core.extract import LensReader
 from esmc_core.projection_worker import ProjectionWorker
 
-BATCH_S = 0.7
+BATCH_S = 1.5
 _read = LensReader.__call__
 
 
