@@ -92,6 +92,8 @@ class AnswerHead(nn.Module):
         super().__init__()
         self.n_attributes, self.n_answers = n_attributes, n_answers
         self.linear = nn.Linear(d_model, n_attributes * n_answers)
+        # It says nothing at first, so that it cannot harm a tower that has learned already.
+        nn.init.zeros_(self.linear.weight)
 
     def forward(self, features: Tensor) -> Tensor:
         """(n_images, n_image_tokens, d_model) to (n_images, n_attributes, n_answers)."""

@@ -21,6 +21,8 @@ class Ranges:
     brightness: float = 0.22
     contrast: float = 0.2
     cast: float = 0.1
+    light: float = 0.15
+    sharpness: float = 1.0
     gray_share: float = 0.05
     turned_share: float = 0.06
 
@@ -33,12 +35,18 @@ def normalise(pictures: Tensor) -> Tensor:
 
 
 def draw_affine(
-    n: int, *, ranges: Ranges, generator: torch.Generator, least: Tensor | None = None
+    n: int,
+    *,
+    ranges: Ranges,
+    generator: torch.Generator,
+    least: Tensor | None = None,
+    readable: Tensor | None = None,
 ) -> Tensor:
     """(n, 2, 3) random crops with flip, small turn and aspect, for `affine_grid`.
 
     Args:
         least: (n,) the smallest crop of each picture, where it differs from the range's.
+        readable: (n,) bool, pictures with letters and digits: turned by half instead of mirrored.
     """
 
     def uniform(low: float, high: float) -> Tensor:
@@ -52,10 +60,11 @@ def draw_affine(
     shift_x = uniform(-1, 1) * (1 - across).clamp(min=0)
     shift_y = uniform(-1, 1) * (1 - down).clamp(min=0)
     flip = torch.sign(uniform(-1, 1))
+    upside = torch.ones(n) if readable is None else torch.where(readable, flip, 1.0)
     angle = uniform(-ranges.turn, ranges.turn)
     cos, sin = torch.cos(angle), torch.sin(angle)
-    first = torch.stack([flip * across * cos, -down * sin, shift_x], -1)
-    second = torch.stack([flip * across * sin, down * cos, shift_y], -1)
+    first = torch.stack([flip * across * cos, -upside * down * sin, shift_x], -1)
+    second = torch.stack([flip * across * sin, upside * down * cos, shift_y], -1)
     return torch.stack([first, second], 1)
 
 
@@ -98,9 +107,44 @@ def paste(products: Tensor, masks: Tensor, grounds: Tensor, generator: torch.Gen
     return alpha * both[:, :3] + (1 - alpha) * grounds
 
 
+def tint_in_place(pictures: Tensor, masks: Tensor, colours: Tensor) -> Tensor:
+    """Give a part of each picture another colour, keeping its shading and all around it.
+
+    Args:
+        pictures: (n, 3, h, w) in [0, 1].
+        masks: (n, 1, h, w) in [0, 1], 1 on the part.
+        colours: (n, 3) in [0, 1].
+    """
+    luma = pictures.mean(1, keepdim=True)
+    part = (luma * masks).sum((2, 3), keepdim=True) / masks.sum((2, 3), keepdim=True).clamp(min=1)
+    shade = (luma / part.clamp(min=0.12)).clamp(0.25, 2.2).sqrt()
+    return torch.lerp(pictures, (colours[:, :, None, None] * shade).clamp(0, 1), masks)
+
+
+def uneven_light(pictures: Tensor, *, spread: float, generator: torch.Generator) -> Tensor:
+    """Shadows and glare: a smooth field of brightness over each picture."""
+    corners = torch.randn(len(pictures), 1, 3, 3, generator=generator).clamp(-2, 2) * spread
+    field = functional.interpolate(corners, pictures.shape[2:], mode="bicubic", align_corners=True)
+    return pictures * field.exp()
+
+
+def change_sharpness(pictures: Tensor, *, most: float, generator: torch.Generator) -> Tensor:
+    """Blur some pictures a little and sharpen others: stored ones are small and thus soft."""
+    amount = torch.rand(len(pictures), 1, 1, 1, generator=generator) * (most + 0.5) - 0.5
+    blurred = functional.avg_pool2d(
+        functional.pad(pictures, (1, 1, 1, 1), mode="replicate"), 3, stride=1
+    )
+    return torch.lerp(blurred, pictures, 1 + amount)
+
+
 def jitter(pictures: Tensor, *, ranges: Ranges, generator: torch.Generator) -> Tensor:
-    """Brightness, contrast, a slight cast of colour and noise; names of colours survive it."""
+    """Sharpness, light, brightness, contrast, a slight cast of colour and noise.
+
+    The names of colours survive it.
+    """
     n = len(pictures)
+    pictures = change_sharpness(pictures, most=ranges.sharpness, generator=generator)
+    pictures = uneven_light(pictures, spread=ranges.light, generator=generator)
 
     def factor(spread: float, channels: int = 1) -> Tensor:
         draw = torch.randn(n, channels, 1, 1, generator=generator).clamp(-2, 2)

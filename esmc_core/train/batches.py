@@ -18,7 +18,7 @@ from esmc_core.train.architecture import GRID, Packed
 from esmc_core.train.colours import PROTOTYPES
 from esmc_core.train.data import Dataset, Record
 from esmc_core.train.questions import Question
-from esmc_core.train.sources import PHOTOGRAPHS, WEIGHTS
+from esmc_core.train.sources import FLOWER_COLOURS, PHOTOGRAPHS, WEIGHTS
 from esmc_core.train.tokenizer import EOS, IMAGE, PROMPT, answer_id, special_id
 
 Target = tuple[list[int], list[float]]  # token ids and their shares
@@ -26,10 +26,13 @@ N_WORDS = 4  # words that an answer may be spread over
 END_WEIGHT = 0.3  # the question's last word foretells the answer too, before the template's end
 ATTRIBUTE_INDEX = {name: i for i, name in enumerate(questions.ATTRIBUTES)}
 UPRIGHT_SETS = {"car_colours", "scenes", "weather", "animals", "fashion", "cifar10_train"}
+READABLE_SETS = ("cards",)  # letters and digits: never mirrored
 LEAST_CROP = {"cards": 0.85, "still_lifes": 0.8, "fashion": 0.7}  # labels that a crop would hide
 # Close-ups that are also shown smaller, on another photograph: things seldom fill a picture.
+RECOLOURED_SHARE = 0.5  # of the pictures whose coloured part is known
 INSETS = {"car_colours": 0.3, "car_body_colours": 0.2, "flowers": 0.2, "clothing": 0.15}
 CUT_OUTS = "_cut_outs"
+PETALS = {name: PROTOTYPES[name] for name in FLOWER_COLOURS}
 PAINTS = {name: values for name, values in PROTOTYPES.items() if name != "beige"}
 CAR_PAINTS = PAINTS | {"silver": [(178, 180, 184), (200, 202, 205)], "gray": [(96, 98, 102)]}
 GENERIC = ["object", "thing"]
@@ -189,7 +192,7 @@ class Draw:
         index: row in the pictures.
         record: its record.
         labels: its labels after the changes.
-        recolour: (3,) in [0, 1], the product's new colour.
+        recolour: (3,) in [0, 1], the new colour of the product or the coloured part.
         turns: quarter turns.
         gray: shown without colour.
         pasted: put on a background.
@@ -263,6 +266,9 @@ class BatchMaker:
         elif rng.random() < INSETS.get(source, 0.0) and self.grounds:
             draw.pasted = True
             draw.labels.pop("background", None)
+        if "color" in draw.labels and record.region >= 0 and rng.random() < RECOLOURED_SHARE:
+            paints = PETALS if record.source == "flowers" else PAINTS
+            draw.labels["color"], draw.recolour = random_colour(rng, paints)
         if record.source in UPRIGHT_SETS and not draw.pasted:
             if rng.random() < self.ranges.turned_share:
                 draw.turns = rng.randrange(1, 4)
@@ -282,9 +288,13 @@ class BatchMaker:
     def show(self, draws: list[Draw], rng: random.Random, generator: torch.Generator) -> Tensor:
         """Make the pictures: (n_images, 3, IMAGE_SIZE, IMAGE_SIZE) in [0, 1]."""
         stored = augment.to_unit(torch.from_numpy(self.data.pictures[[d.index for d in draws]]))
+        parts = [i for i, d in enumerate(draws) if d.recolour and d.record.region >= 0]
+        if parts:
+            stored[parts] = self._tint_parts([draws[i] for i in parts], stored[parts])
         least = torch.tensor([LEAST_CROP.get(d.record.source, 0.0) for d in draws])
+        readable = torch.tensor([d.record.source in READABLE_SETS for d in draws])
         affine = augment.draw_affine(
-            len(draws), ranges=self.ranges, generator=generator, least=least
+            len(draws), ranges=self.ranges, generator=generator, least=least, readable=readable
         )
         pictures = augment.warp(stored, affine)
         pasted = [i for i, d in enumerate(draws) if d.pasted]
@@ -300,6 +310,11 @@ class BatchMaker:
             )
         return augment.jitter(pictures, ranges=self.ranges, generator=generator)
 
+    def _tint_parts(self, draws: list[Draw], pictures: Tensor) -> Tensor:
+        masks = torch.from_numpy(self.data.masks[[d.record.region for d in draws]])
+        colours = torch.tensor([d.recolour for d in draws])
+        return augment.tint_in_place(pictures, masks[:, None].float() / 255, colours)
+
     def _paste(
         self, draws: list[Draw], products: Tensor, rng: random.Random, generator: torch.Generator
     ) -> Tensor:
@@ -313,7 +328,7 @@ class BatchMaker:
             if draw.ground:
                 plain = torch.tensor(draw.ground)[:, None, None]
                 grounds[i] = plain * (0.75 + 0.5 * grounds[i].mean(0)).clamp(0.85, 1.1)
-            if draw.recolour:
+            if draw.recolour and draw.record.cut_out >= 0:
                 colour = torch.tensor([draw.recolour])
                 products[i] = augment.tint(products[i : i + 1], colour)[0]
         masks = torch.from_numpy(np.stack([self._mask(d.record) for d in draws]))

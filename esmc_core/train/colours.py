@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 # Several sRGB prototypes a name: names are not balls in any colour space.
 PROTOTYPES: dict[str, list[tuple[int, int, int]]] = {
@@ -128,3 +129,39 @@ def centre_colour(
     if kept.sum() < 0.3 or kept.max() / kept.sum() < share:
         return None
     return NAMES[kept.argmax()]
+
+
+# Shadows and lights of one colour carry its neighbours' names.
+SHADES: dict[str, tuple[str, ...]] = {
+    "red": ("red", "pink", "brown"),
+    "pink": ("pink", "red", "purple"),
+    "purple": ("purple", "pink", "blue"),
+    "blue": ("blue", "purple"),
+    "yellow": ("yellow", "orange"),
+    "orange": ("orange", "yellow", "red", "brown"),
+    "white": ("white", "gray", "beige"),
+}
+
+
+def colour_region(
+    rgb: NDArray[np.floating], colour: str, *, least: float = 0.08
+) -> NDArray[np.uint8] | None:
+    """Where a picture has a colour in one piece: the largest region of it and of its shades.
+
+    Args:
+        rgb: (height, width, 3) in [0, 1].
+        colour: one of NAMES.
+        least: the least share of the picture.
+
+    Returns:
+        (height, width), 255 in the region with soft edges; None where it is too small.
+    """
+    names = [NAMES.index(name) for name in SHADES.get(colour, (colour,))]
+    regions, n = ndimage.label(np.isin(name_pixels(rgb), names))
+    if not n:
+        return None
+    region = regions == np.bincount(regions.ravel())[1:].argmax() + 1
+    if region.mean() < least:
+        return None
+    region = ndimage.binary_closing(region, iterations=1)
+    return (ndimage.gaussian_filter(region.astype(np.float32), 0.7) * 255).astype(np.uint8)

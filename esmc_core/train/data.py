@@ -18,10 +18,12 @@ from scipy import ndimage
 
 from esmc_core.errors import InputError
 from esmc_core.train import sources
-from esmc_core.train.colours import NAMES, border_colour, centre_colour
+from esmc_core.train.colours import NAMES, border_colour, centre_colour, colour_region
 
 SIDE = 112  # px of a stored picture, squeezed to a square as the image processor does
 VALIDATION_SHARE = 0.04
+# Sets whose things are shown in other colours, too, where they stand.
+RECOLOURED_SETS = ("flowers", "clothing")
 # Sets with products on white, which can be cut out, and the shares of the picture that one fills.
 CUT_OUT_SETS = {"fashion": (0.06, 0.75), "car_colours": (0.18, 0.7)}
 
@@ -36,6 +38,7 @@ class Record:
         nouns: what the picture's thing may be called.
         validation: kept out of the training.
         cut_out: row in the array of masks, -1 where the picture cannot be cut out.
+        region: row in the array of masks of the part that carries the colour, -1 for none.
     """
 
     source: str
@@ -43,6 +46,7 @@ class Record:
     nouns: list[str]
     validation: bool
     cut_out: int = -1
+    region: int = -1
 
 
 @dataclass
@@ -51,7 +55,7 @@ class Dataset:
 
     Args:
         pictures: (n, SIDE, SIDE, 3) uint8.
-        masks: (n_cut_outs, SIDE, SIDE) uint8, 255 on the product.
+        masks: (n_masks, SIDE, SIDE) uint8, 255 on the product or the coloured part.
         records: one a picture.
         captions: text for the tokenizer.
     """
@@ -139,6 +143,13 @@ def cut_out(
     return (ndimage.gaussian_filter(inside.astype(np.float32), 0.7) * 255).astype(np.uint8)
 
 
+def coloured_part(picture: NDArray[np.uint8], record: Record) -> NDArray[np.uint8] | None:
+    """Mask of what gave a picture its colour, where pixels did; None elsewhere."""
+    if record.source not in RECOLOURED_SETS or "color" not in record.labels:
+        return None
+    return colour_region(picture.astype(np.float32) / 255, record.labels["color"])
+
+
 def _members(path: Path) -> Iterator[tuple[str, bytes]]:
     with tarfile.open(path) as tar:
         for member in tar:
@@ -224,6 +235,10 @@ def build_dataset(
             if mask is not None:
                 record.cut_out = len(masks)
                 masks.append(mask)
+            part = coloured_part(picture, record)
+            if part is not None:
+                record.region = len(masks)
+                masks.append(part)
             pictures.append(picture)
             records.append(record)
             if caption:

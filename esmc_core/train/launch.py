@@ -30,7 +30,11 @@ def prepare(options: argparse.Namespace) -> None:
         stills = render_records(options.still_lifes, seed=options.seed + 1)
         avoid = know_pictures(options.avoid)
         save_dataset(build_dataset(options.data, avoid=avoid, extra=stills), cache)
-    if not (options.out / TOKENIZER).exists():
+    if (options.out / TOKENIZER).exists():
+        return
+    if options.start:
+        load_tokenizer(options.start).save(str(options.out / TOKENIZER))
+    else:
         tokenizer = build_tokenizer(load_dataset(cache), n_vocab=Shape().n_vocab)
         tokenizer.save(str(options.out / TOKENIZER))
 
@@ -50,6 +54,8 @@ def settings_of(options: argparse.Namespace) -> loop.Settings:
         steps=options.steps,
         batch=options.batch,
         learning_rate=options.learning_rate,
+        tower_share=options.tower_share,
+        hold=options.hold,
         seed=options.seed,
         device=options.device,
         processes=options.processes,
@@ -67,6 +73,8 @@ def work(rank: int, options: argparse.Namespace, port: int) -> None:
     run = loop.Run(settings, data, load_tokenizer(options.out))
     if options.resume:
         run.load(options.out)
+    elif options.start:
+        run.begin_from(options.start)
     loop.train(run, options.out, rank=rank)
     if settings.processes > 1:
         torch.distributed.destroy_process_group()

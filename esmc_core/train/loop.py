@@ -177,6 +177,14 @@ class Run:
         torch.save(state, folder / (CHECKPOINT + ".new"))
         os.replace(folder / (CHECKPOINT + ".new"), folder / CHECKPOINT)
 
+    def begin_from(self, folder: Path) -> None:
+        """Take over the weights of an exported model of the same shape and vocabulary."""
+        values = exported_values(folder)
+        with torch.no_grad():
+            for name, target in floats(self.model).items():
+                target.copy_(values[name])
+        self.average = {k: v.clone() for k, v in floats(self.model).items()}
+
     def load(self, folder: Path) -> None:
         """Go on from a checkpoint."""
         state = torch.load(folder / CHECKPOINT, map_location=self.device, weights_only=True)
@@ -185,6 +193,16 @@ class Run:
         self.average = state["average"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.elapsed_s = state["step"], state["elapsed_s"]
+
+
+def exported_values(folder: Path) -> dict[str, Tensor]:
+    """The values of `floats` in a folder that `export_model` wrote."""
+    from transformers import LlavaForConditionalGeneration
+
+    model = LlavaForConditionalGeneration.from_pretrained(
+        folder, dtype=torch.float32, local_files_only=True
+    )
+    return floats(model)
 
 
 def empty_model(shape: Shape, tokenizer: Tokenizer) -> Any:

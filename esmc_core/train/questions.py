@@ -72,7 +72,15 @@ ATTRIBUTES: dict[str, list[str]] = {
 # things is learned slowly and is drowned by the easy attributes otherwise.
 SHARES: dict[str, float] = dict.fromkeys(
     words("type kind species animal scene weather material suit rank shape"), 2.0
-) | {"color": 2.0, "age": 0.4, "gender": 0.4, "usage": 0.4, "category": 0.5, "supertype": 0.7}
+) | {
+    "color": 2.0,
+    "rank": 3.0,
+    "age": 0.4,
+    "gender": 0.4,
+    "usage": 0.4,
+    "category": 0.5,
+    "supertype": 0.7,
+}
 # Attributes that no training picture answers: the model must not pretend.
 UNSEEN = words(
     "manufacturer brand maker make owner price mood name emotion glasses expression weight "

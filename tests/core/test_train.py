@@ -15,7 +15,14 @@ from esmc_core.train import augment, questions, sources
 from esmc_core.train.__main__ import main
 from esmc_core.train.architecture import GRID, IMAGE_SIZE, Shape, build_model, packed_forward
 from esmc_core.train.batches import BatchMaker, Packer
-from esmc_core.train.colours import NAMES, PROTOTYPES, border_colour, centre_colour, name_pixels
+from esmc_core.train.colours import (
+    NAMES,
+    PROTOTYPES,
+    border_colour,
+    centre_colour,
+    colour_region,
+    name_pixels,
+)
 from esmc_core.train.data import SIDE, KnownPictures, build_dataset, cut_out, know_pictures
 from esmc_core.train.export import export_model
 from esmc_core.train.loop import Run, Settings
@@ -204,6 +211,59 @@ def test_recoloured_products_get_the_colour_they_are_asked_for():
     painted = augment.tint(product, torch.tensor([[0.12, 0.31, 0.75]]))
     named = name_pixels(painted[0].permute(1, 2, 0).numpy())
     assert np.mean(named == NAMES.index("blue")) > 0.9
+
+
+def test_a_flower_gets_another_colour_where_it_stands():
+    """Petals take the new colour with their shading; heart, leaves and background stay."""
+    flower = np.full((SIDE, SIDE, 3), (40, 120, 50), np.float32) / 255
+    flower[30:80, 30:80] = np.array((240, 130, 180)) / 255
+    flower[40:50, 30:80] *= 0.8
+    flower[52:58, 52:58] = np.array((248, 222, 40)) / 255
+    region = colour_region(flower, "pink")
+    assert region[35, 35] == 255 and region[10, 10] == 0
+    assert colour_region(flower, "purple", least=0.5) is None
+    assert colour_region(flower, "black") is None
+    picture = torch.from_numpy(flower).permute(2, 0, 1)[None]
+    mask = torch.from_numpy(region)[None, None].float() / 255
+    tinted = augment.tint_in_place(picture, mask, torch.tensor([[0.43, 0.2, 0.59]]))
+    named = name_pixels(tinted[0].permute(1, 2, 0).numpy())
+    assert NAMES[named[35, 35]] == NAMES[named[45, 35]] == "purple"
+    assert tinted[0, :, 45, 35].sum() < tinted[0, :, 35, 35].sum()
+    assert torch.equal(tinted[:, :, :20], picture[:, :, :20])
+
+
+def test_letters_and_digits_are_never_mirrored():
+    generator = torch.Generator().manual_seed(0)
+    readable = torch.arange(200) % 2 == 0
+    maps = augment.draw_affine(200, ranges=augment.Ranges(), generator=generator, readable=readable)
+    mirrored = torch.linalg.det(maps[:, :, :2]) < 0
+    assert not mirrored[readable].any()
+    assert 0.3 < mirrored[~readable].float().mean() < 0.7
+    assert 0.3 < (maps[readable][:, 0, 0] < 0).float().mean() < 0.7, "turned by half instead"
+
+
+def test_light_and_sharpness_change_pictures_smoothly():
+    generator = torch.Generator().manual_seed(0)
+    plain = torch.full((4, 3, 40, 40), 0.5)
+    lit = augment.uneven_light(plain, spread=0.2, generator=generator)
+    assert lit.std() > 0.02 and (lit[:, :, 1:] - lit[:, :, :-1]).abs().max() < 0.05
+    same = augment.change_sharpness(plain, most=1.0, generator=generator)
+    torch.testing.assert_close(same, plain)
+    edge = plain.clone()
+    edge[:, :, :, 20:] = 0.7
+    steps = augment.change_sharpness(edge, most=1.0, generator=generator)
+    step = (steps[..., 20] - steps[..., 19]).mean((1, 2))
+    assert (step > 0.2).any() and (step < 0.2).any(), "some sharper, some softer"
+
+
+def test_a_run_begins_from_an_exported_model(data, tokenizer, tmp_path):
+    export_model(tiny_model(tokenizer), tokenizer, tmp_path)
+    run = Run(Settings(minutes=0, steps=5, batch=4, shape=TINY), data, tokenizer)
+    run.begin_from(tmp_path)
+    expected = dict(tiny_model(tokenizer).half().float().named_parameters())
+    for name, value in run.model.named_parameters():
+        torch.testing.assert_close(value, expected[name], rtol=0, atol=0)
+        torch.testing.assert_close(run.average[name], expected[name], rtol=0, atol=0)
 
 
 def test_resume_gives_the_same_weights(data, tokenizer, tmp_path):
