@@ -7,7 +7,7 @@ from math import ceil
 import numpy as np
 
 _GRID = 120  # gains are halves, averaged over up to five clusterings
-_HOPELESS = 0.4  # such a chance foretells nothing
+_HOPELESS = 0.25  # a gain as likely by chance foretells nothing
 
 
 def chance_of_gain(gain: np.ndarray, query: np.ndarray) -> float:

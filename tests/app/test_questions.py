@@ -157,7 +157,7 @@ def test_few_answers_are_told_to_be_few(study, texts_place, visit):
     write_json(study.rounds.folder / made.key / "round.json", dataclasses.replace(made, report=few))
     app = settled(visit("questions", **texts_place))
     assert is_sound(app) and "Round 1: not kept" in texts(app)
-    assert "too few answers to tell that from chance: about 1,234 more decided" in texts(app)
+    assert "too few answers to tell that from chance: about 1,200 more decided" in texts(app)
     assert {m.label: m.value for m in app.metric}["By chance"] == "1.6%"
     old = {k: v for k, v in dataclasses.asdict(few).items() if k not in ("chance", "more_needed")}
     record = dataclasses.asdict(made) | {"report": old}

@@ -103,9 +103,14 @@ def why(report: TuningReport) -> str:
     if report.after <= report.before:
         return "Held-out answers are met no more often than before."
     if report.more_needed:
-        more = counted(report.more_needed, "more decided answer")
+        more = counted(_rounded(report.more_needed), "more decided answer")
         return f"It gained, but on too few answers to tell that from chance: about {more} would."
     return "It gained on held-out answers, but no more than chance may give."
+
+
+def _rounded(number: int) -> int:
+    """To two digits, as it is a guess."""
+    return int(float(f"{number:.1e}"))
 
 
 def _share(chance: float) -> str:
