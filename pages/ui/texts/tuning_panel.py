@@ -22,7 +22,7 @@ METHODS = {
 }
 _HELP = (
     "The adapter is the default: every answer is held out once, and in the benchmark full tuning "
-    "did about as well on one set, worse on another, and took ten to thirty times as long. It "
+    "did about as well on the two sets tried, and took ten to thirty times as long. It "
     "holds out a fifth of the answers, and stops after four and a half minutes, done or not."
 )
 
