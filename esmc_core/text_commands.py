@@ -190,9 +190,11 @@ def _tune_once(study: Study, judge: _Judge, options: argparse.Namespace, base: s
         )
     report = made.report
     verdict = "kept" if report.is_kept else "not kept"
+    if report.more_needed:
+        verdict += f", too few answers to tell: about {report.more_needed:,} more"
     _say(
         f"held-out answers: {report.before:.1%} before, {report.after:.1%} after "
-        f"(± {report.error:.1%}): {verdict}"
+        f"(± {report.error:.1%}, as likely by chance: {report.chance:.1%}): {verdict}"
     )
     return made.key
 

@@ -57,7 +57,7 @@ def fine_tune(
     *,
     progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
-) -> tuple[SentenceTransformer, list[float], np.ndarray]:
+) -> tuple[SentenceTransformer, np.ndarray]:
     """Train a copy of the model with sentence-transformers' MultipleNegativesRankingLoss.
 
     The loss is a softmax over cosine similarity / τ between the query and the preferred text,
@@ -68,8 +68,8 @@ def fine_tune(
         progress: called with steps done and steps in all.
 
     Returns:
-        The tuned model; the held-out share after each epoch; (n_held_out,) 0 to 1, whether the
-        tuned model is right in each.
+        The model of the epoch in which most of the held-out answers are met; (n_epochs, n_held_out)
+        0 to 1, whether the model was right in each after each epoch.
 
     Raises:
         Cancelled: `should_stop` said so.
@@ -100,7 +100,8 @@ def fine_tune(
     watch.restore_best()
     for parameter in model.parameters():
         parameter.requires_grad_(True)
-    return model.eval(), watch.curve, watch.best_right
+    right = np.array(watch.right) if watch.right else np.zeros((0, len(held_out)))
+    return model.eval(), right
 
 
 def train_upper_layers(model: SentenceTransformer, n_layers: int | None) -> None:
@@ -193,8 +194,7 @@ def _make_watch(
         is_cancelled = False
 
         def __init__(self) -> None:
-            self.curve: list[float] = []
-            self.best_right = np.zeros(len(held_out))
+            self.right: list[np.ndarray] = []
             self._best: dict[str, torch.Tensor] = {}
             self._deadline = time.monotonic() + settings.max_seconds
             used = np.concatenate([held_out.query, held_out.preferred, held_out.rejected])
@@ -222,11 +222,11 @@ def _make_watch(
             embedder.model.eval()
             right = self._data.right(embedder.embed([texts[i] for i in self._used]))
             embedder.model.train(was_training)
-            self.curve.append(float(right.mean()))
-            if self.curve[-1] > max(self.curve[:-1], default=-1.0):
-                self.best_right = right
+            self.right.append(right)
+            curve = [each.mean() for each in self.right]
+            behind = len(curve) - 1 - int(np.argmax(curve))
+            if behind == 0:
                 self._best = _trained(embedder.model)
-            behind = len(self.curve) - 1 - int(np.argmax(self.curve))
             if behind >= settings.patience:
                 control.should_training_stop = True
             return control

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -15,6 +15,10 @@ from esmc_core.texts.embedder import Embedder
 from esmc_core.texts.fine_tuning import FineTuneSettings, fine_tune
 from esmc_core.texts.guided import guided_labels, plain_labels
 from esmc_core.texts.preferences import Preferences, folds
+from esmc_core.texts.verdict import allowed_chance, chance_of_gain, more_answers_needed
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 MIN_ANSWERS = 10
 _SMOOTHED = 3
@@ -29,7 +33,9 @@ class TuneSettings:
             "full", the model's own upper layers (minutes; a GPU is welcome).
         n_folds: of the answers for the adapter: each fold is held out once.
         n_clusters: by so many clusters an adapter is judged; None for √(n_texts / 2).
-        min_gain: standard errors by which the held-out answers must gain to keep the round.
+        doubt: a round is kept if it gains on what is held out though so many answers are added that
+            gained nothing (`allowed_chance`): by two standard errors of 40 answers, by one of very
+            many.
     """
 
     method: Literal["adapter", "full"] = "adapter"
@@ -37,8 +43,13 @@ class TuneSettings:
     full: FineTuneSettings = field(default_factory=FineTuneSettings)
     n_folds: int = 4
     n_clusters: int | None = None
-    min_gain: float = 1.0
+    doubt: float = 120.0
     seed: int = 0
+
+    @property
+    def least_answers(self) -> int:
+        """Decided answers below which tuning is refused: too few would be held out."""
+        return MIN_ANSWERS if self.method == "adapter" else self.full.n_parts * MIN_ANSWERS
 
 
 @dataclass(frozen=True)
@@ -50,12 +61,17 @@ class TuningReport:
         n_held_out: of these, on how many `before` and `after` are measured.
         before, after: share of them that is met, 0 to 1, before and after: by the clusters where
             an adapter was trained (½ where both choices or neither are with the query), by the
-            embedder where its own weights were.
+            embedder where its own weights were (each half of them at the epoch that the other half
+            holds for the best).
         error: standard error of after − before, by answer.
         curve: held-out share that the embedder meets after each epoch.
         epochs: that were kept.
-        is_kept: whether the gain is large enough.
+        is_kept: whether the gain is believed.
         seconds: that it took.
+        chance: probability that answers without any sense gain as much, 0 to 1; None in a record of
+            an earlier version.
+        more_needed: about so many more answers like these would tell the gain from chance; None
+            where there is no gain, or hardly any number would.
     """
 
     n_answers: int
@@ -67,6 +83,8 @@ class TuningReport:
     epochs: int
     is_kept: bool
     seconds: float
+    chance: float | None = None
+    more_needed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -108,10 +126,11 @@ def tune(
         Cancelled: `should_stop` said so.
     """
     settings = settings or TuneSettings()
-    if len(data) < MIN_ANSWERS or len(np.unique(data.query)) < 2:
+    least = settings.least_answers
+    if len(data) < least or len(np.unique(data.query)) < 2:
         raise InputError(
             f"{len(data)} decided answers are too few to tune by.",
-            f"Give {MIN_ANSWERS} or more, about different queries.",
+            f"Give {least} or more, about different queries.",
         )
     started = time.monotonic()
     if settings.method == "adapter":
@@ -120,36 +139,30 @@ def tune(
         model = with_adapter(embedder.model, matrix)
         mapped: np.ndarray | None = apply_adapter(embeddings, matrix)
     else:
-        held_out = folds(data, settings.full.n_parts, seed=settings.seed) == 0
-        before = data.take(held_out).right(embeddings)
-        model, curve, after = fine_tune(
-            embedder,
-            texts,
-            data.take(~held_out),
-            data.take(held_out),
-            settings.full,
-            progress=progress,
-            should_stop=should_stop,
+        model, figures = _tune_model(
+            embedder, texts, embeddings, data, settings, progress, should_stop
         )
         mapped = matrix = None
-        figures = _Figures(before, after, tuple(curve), int(np.argmax(curve)) + 1 if curve else 0)
-    report = figures.report(len(data), settings.min_gain, time.monotonic() - started)
+    report = figures.report(len(data), settings.doubt, time.monotonic() - started)
     tuned = Embedder(model, name=embedder.name, prompt=embedder.prompt)
     return Tuned(tuned, mapped, report, matrix, data)
 
 
 @dataclass(frozen=True, eq=False)
 class _Figures:
-    """Held-out answers before and after, (n,) 0 to 1 each, and how it went by epoch."""
+    """Held-out answers before and after, (n,) 0 to 1 each, their queries, how it went by epoch."""
 
     before: np.ndarray
     after: np.ndarray
+    query: np.ndarray
     curve: tuple[float, ...]
     epochs: int
 
-    def report(self, n_answers: int, min_gain: float, seconds: float) -> TuningReport:
+    def report(self, n_answers: int, doubt: float, seconds: float) -> TuningReport:
         gain = self.after - self.before
         error = float(gain.std(ddof=1) / len(gain) ** 0.5) if len(gain) > 1 else 0.0
+        chance = chance_of_gain(gain, self.query) if self.epochs > 0 else 1.0
+        more = more_answers_needed(chance, len(gain), doubt)
         return TuningReport(
             n_answers=n_answers,
             n_held_out=len(gain),
@@ -158,9 +171,50 @@ class _Figures:
             error=error,
             curve=self.curve,
             epochs=self.epochs,
-            is_kept=self.epochs > 0 and float(gain.mean()) > min_gain * error,
+            is_kept=chance <= allowed_chance(len(gain), doubt),
             seconds=seconds,
+            chance=chance,
+            more_needed=None if more is None else round(more * n_answers / len(gain)),
         )
+
+
+def _tune_model(
+    embedder: Embedder,
+    texts: list[str] | tuple[str, ...],
+    embeddings: np.ndarray,
+    data: Preferences,
+    settings: TuneSettings,
+    progress: Callable[[int, int], None] | None,
+    should_stop: Callable[[], bool] | None,
+) -> tuple[SentenceTransformer, _Figures]:
+    """One part of the answers, held out, tells which epoch is best, and whether it helps.
+
+    What chose the epoch cannot judge it: the best of ten looks good by chance alone. So each half
+    of what is held out is measured at the epoch that the other half holds for the best.
+    """
+    is_held_out = folds(data, settings.full.n_parts, seed=settings.seed) == 0
+    held_out = data.take(is_held_out)
+    model, right = fine_tune(
+        embedder,
+        texts,
+        data.take(~is_held_out),
+        held_out,
+        settings.full,
+        progress=progress,
+        should_stop=should_stop,
+    )
+    before = held_out.right(embeddings)
+    if not len(right):
+        return model, _Figures(before, before, held_out.query, (), 0)
+    after = np.zeros(len(held_out))
+    halves = folds(held_out, 2, seed=settings.seed)
+    for half in range(2):
+        others = right[:, halves != half]
+        epoch = int(np.argmax(others.mean(axis=1))) if others.size else 0
+        after[halves == half] = right[epoch, halves == half]
+    curve = right.mean(axis=1)
+    epochs = int(np.argmax(curve)) + 1
+    return model, _Figures(before, after, held_out.query, tuple(curve.tolist()), epochs)
 
 
 def _tune_adapter(
@@ -209,9 +263,12 @@ def _tune_adapter(
     )
     if progress is not None:
         progress(total, total)
-    chosen = dict(zip(present.tolist(), (each[best - 1] for each in matrices), strict=True))
+    chosen = {
+        int(part): each[best_epoch(right[:, parts != part].mean(axis=1)) - 1]
+        for part, each in zip(present, matrices, strict=True)
+    }  # what is held out has no say in how long the others train
     before, after = _judged(embeddings, data, parts, chosen, settings, should_stop)
-    return matrix, _Figures(before, after, tuple(curve.tolist()), best)
+    return matrix, _Figures(before, after, data.query, tuple(curve.tolist()), best)
 
 
 def _judged(

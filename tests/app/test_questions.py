@@ -1,12 +1,14 @@
 """The second page for texts: the perspective, the questions, and tuning."""
 
 import asyncio
+import dataclasses
 import json
 import time
 
 import pytest
 from starlette.requests import Request
 
+from esmc_core.records import write_json
 from esmc_core.texts.answers import PERSON
 from esmc_core.texts.judging import answer_in_person
 from esmc_core.texts.rounds import UNTUNED
@@ -142,6 +144,37 @@ def test_a_person_tunes_and_sees_what_came_of_it(study, texts_place, visit):
     app = button(app, other).click().run()
     assert is_sound(app) and study.round_in_use != before
     assert any("tuned embedder" in one.label for one in app.download_button)
+
+
+def test_few_answers_are_told_to_be_few(study, texts_place, visit):
+    """What gained, but on too few answers, is not kept, and how many more would tell is said."""
+    answer_all(study)
+    made = study.tune(PERSON)
+    few = dataclasses.replace(
+        made.report, n_answers=19, n_held_out=19, before=0.5, after=0.625, is_kept=False
+    )
+    few = dataclasses.replace(few, chance=0.016, more_needed=1234)
+    write_json(study.rounds.folder / made.key / "round.json", dataclasses.replace(made, report=few))
+    app = settled(visit("questions", **texts_place))
+    assert is_sound(app) and "Round 1: not kept" in texts(app)
+    assert "too few answers to tell that from chance: about 1,200 more decided" in texts(app)
+    assert {m.label: m.value for m in app.metric}["By chance"] == "1.6%"
+    old = {k: v for k, v in dataclasses.asdict(few).items() if k not in ("chance", "more_needed")}
+    record = dataclasses.asdict(made) | {"report": old}
+    write_json(study.rounds.folder / made.key / "round.json", record)
+    app = settled(app.run())
+    assert is_sound(app) and "no more than chance may give" in texts(app)
+
+
+def test_full_tuning_waits_for_more_answers(study, texts_place, visit):
+    """A fifth of them is held out for it."""
+    answer_all(study)
+    app = settled(visit("questions", **texts_place))
+    decided = len(study.preferences(PERSON))
+    assert decided >= 10 and not button(app, "Tune now").disabled
+    app = app.radio(key="tuning_method_choice").set_value("full").run()
+    assert is_sound(app) and button(app, "Tune now").disabled == (decided < 50)
+    assert decided >= 50 or f"{decided} of 50" in texts(app)
 
 
 def test_a_second_round(study, texts_place, visit):

@@ -107,6 +107,22 @@ def test_a_person_answers_by_keyboard_comes_back_tunes_and_exports(
     export(page, server)
 
 
+def test_cards_keep_quiet_while_the_page_runs(server: Server, open_window: OpenWindow) -> None:
+    """What they say while another page is on its way would lead back from it."""
+    page = open_window(f"{server.address}texts")
+    ask_about_samples(page)
+    expect(page.locator(".questions .choice")).to_have_count(2)
+    steps.wait_for_run(page)
+    app = page.get_by_test_id("stApp")
+    app.evaluate("node => node.setAttribute('data-test-script-state', 'running')")
+    page.keyboard.press("1")
+    expect(page.locator(".questions .saved")).to_have_text("Kept")
+    page.wait_for_timeout(3000)
+    expect(page.get_by_text("0 of 10")).to_be_visible()
+    app.evaluate("node => node.setAttribute('data-test-script-state', 'notRunning')")
+    expect(page.get_by_text("1 of 10")).to_be_visible()
+
+
 def decided(server: Server) -> int:
     return len(opened(server).preferences(PERSON, round=""))
 

@@ -60,7 +60,7 @@ class Progress {
   // The page's next run brings the news back in `data`. A message that crosses a change of page
   // can be lost, so it is said again if nothing comes.
   tell(news) {
-    if (news === this.told && Date.now() - this.toldAt < SAY_AGAIN_MS) return;
+    if (!isAtRest() || (news === this.told && Date.now() - this.toldAt < SAY_AGAIN_MS)) return;
     this.told = news;
     this.toldAt = Date.now();
     this.send("news", news);

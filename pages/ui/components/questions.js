@@ -212,10 +212,15 @@ class Questions {
     this.unsent.length = this.flying;
   }
 
-  // The page around the cards runs again when the hand rests.
+  // The page around the cards runs again when the hand rests, and the page does.
   tellLater() {
     clearTimeout(this.telling);
-    this.telling = setTimeout(() => this.send("news", `${this.state.answered} ${Date.now()}`), REST_MS);
+    this.telling = setTimeout(() => this.tell(), REST_MS);
+  }
+
+  tell() {
+    if (isAtRest()) this.send("news", `${this.state.answered} ${Date.now()}`);
+    else this.tellLater();
   }
 
   async ask() {

@@ -24,6 +24,13 @@ function mountOnce(component, create) {
     });
 }
 
+// Whether the page around is at rest. What a component says of its own accord while a run is under
+// way can cross a change of page, and would lead back to the page that was left.
+function isAtRest() {
+  const state = document.querySelector("[data-test-script-state]")?.dataset.testScriptState;
+  return !["rerunRequested", "running"].includes(state);
+}
+
 // element("button", { class: "a", onclick: f, "aria-label": "b" }, "text", child, …)
 function element(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);

@@ -97,4 +97,6 @@ def _told(table: Table, found: TextCollection) -> str:
 def _preview(table: Table, column: str, label: str) -> None:
     shown = [column, label] if label else [column]
     rows = {name: table.columns[name][:N_PREVIEW] for name in shown}
-    st.dataframe(pd.DataFrame(rows), hide_index=True)
+    height = 38 + 35 * min(N_PREVIEW, table.n_rows)
+    with st.container(height=height + 4, border=False):  # the table comes later: nothing moves then
+        st.dataframe(pd.DataFrame(rows), hide_index=True, height=height)

@@ -71,24 +71,50 @@ _HELP = (
 )
 
 
+_CHANCE = (
+    "How likely answers without any sense are to gain as much on what was held out. A round is "
+    "kept up to {:.1%} with so many answers; with fewer, the limit is lower."
+)
+
+
 def _figures(made: Round) -> None:
+    from esmc_core.texts.tuning import TuneSettings
+    from esmc_core.texts.verdict import allowed_chance
+
     report = made.report
-    gain = report.after - report.before
+    gain = 100 * (report.after - report.before)
     columns = st.columns([1, 1, 1, 2])
     columns[0].metric("Held out, before", f"{report.before:.0%}", help=_HELP)
-    columns[1].metric("Held out, after", f"{report.after:.0%}", f"{100 * gain:+.1f} points")
-    columns[2].metric("Standard error", f"± {100 * report.error:.1f}")
-    if report.is_kept:
-        why = "Held-out answers, which it did not learn from, are met clearly more often."
-    elif gain > 0:
-        why = "It gained on held-out answers, but no more than chance may give. More answers help."
-    else:
-        why = "Held-out answers are met no more often than before."
+    columns[1].metric("Held out, after", f"{report.after:.0%}", f"{gain:+.1f} points")
+    if report.chance is not None:
+        allowed = allowed_chance(report.n_held_out, TuneSettings.doubt)
+        columns[2].metric("By chance", _share(report.chance), help=_CHANCE.format(allowed))
     with columns[3]:
         st.markdown(
-            f"{why}  \n:gray[{counted(report.n_answers, 'answer')}, {_held_out(report)} · "
-            f"{made.method} · {duration(report.seconds)}]"
+            f"{why(report)}  \n:gray[{counted(report.n_answers, 'answer')}, {_held_out(report)}, "
+            f"± {100 * report.error:.1f} points · {made.method} · {duration(report.seconds)}]"
         )
+
+
+def why(report: TuningReport) -> str:
+    """Why the round was kept, or what is missing."""
+    if report.is_kept:
+        return "Held-out answers, which it did not learn from, are met clearly more often."
+    if report.after <= report.before:
+        return "Held-out answers are met no more often than before."
+    if report.more_needed:
+        more = counted(_rounded(report.more_needed), "more decided answer")
+        return f"It gained, but on too few answers to tell that from chance: about {more} would."
+    return "It gained on held-out answers, but no more than chance may give."
+
+
+def _rounded(number: int) -> int:
+    """To two digits, as it is a guess."""
+    return int(float(f"{number:.1e}"))
+
+
+def _share(chance: float) -> str:
+    return "< 0.1%" if chance < 0.001 else f"{chance:.1%}" if chance < 0.1 else f"{chance:.0%}"
 
 
 def _held_out(report: TuningReport) -> str:

@@ -15,6 +15,7 @@ from pages.ui.guard import escape
 from pages.ui.wording import counted
 
 _WIDE = st.column_config.TextColumn(width="large")
+_NUMBER = st.column_config.NumberColumn(width=70, alignment="left")
 
 
 def text_list(
@@ -48,7 +49,7 @@ def text_list(
         _table(collection, shown, found),
         hide_index=True,
         height=_height(len(shown)),
-        column_config={"Row": st.column_config.NumberColumn(width=70), "Text": _WIDE},
+        column_config={"Row": _NUMBER, "Text": _WIDE},
     )
 
 
