@@ -13,7 +13,7 @@ from esmc_core.lens import TOP_K, read_lens
 from esmc_core.lens_store import LensStore, PassSpec, hidden_path
 from esmc_core.look import OpenImage, look
 from esmc_core.models.model import Lens, VisionLanguageModel
-from esmc_core.models.shared_prefix import can_share, hidden_states_of_each
+from esmc_core.models.shared_prefix import can_share, hidden_states_of_all
 from esmc_core.transfer import to_host
 from esmc_core.write_behind import WriteBehind
 
@@ -138,13 +138,19 @@ class LensReader:
     def __call__(self, inputs: Any) -> list[Callable[[], Any]]:
         if len(self.prompts) == 1:
             n_positions = self.prompts[0].n_positions
-            hidden = [self.model.hidden_states(inputs, n_positions=n_positions)]
+            states = self.model.hidden_states(inputs, n_positions=n_positions)
+            places: list[Any] = [slice(None)]
         else:
-            hidden = hidden_states_of_each(self.model, inputs, self.prompts)
+            states, places = hidden_states_of_all(self.model, inputs, self.prompts)
+        read = {lens: self._read(states, lens) for lens in {spec.lens for spec in self.specs}}
         return [
-            to_host(*read_lens(self.model, states, lens=spec.lens, top_k=spec.top_k))
-            for spec, states in zip(self.specs, hidden, strict=True)
+            to_host(*(cells[:, at] for cells in read[spec.lens]))
+            for spec, at in zip(self.specs, places, strict=True)
         ]
+
+    def _read(self, states: torch.Tensor, lens: Lens) -> tuple[torch.Tensor, torch.Tensor]:
+        tokens, probabilities = read_lens(self.model, states, lens=lens, top_k=self.specs[0].top_k)
+        return tokens, probabilities.half()  # as the store keeps them
 
 
 def plan_batches(

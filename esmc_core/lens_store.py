@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -165,18 +167,20 @@ class LensStore:
             probabilities: the same shape.
         """
         rows = self._row[images]
-        self._tokens[:, :, rows] = tokens
-        self._probabilities[:, :, rows] = probabilities
+        is_stretch = len(rows) > 0 and bool((np.diff(rows) == 1).all())  # as a batch of the pass is
+        at = slice(rows[0], rows[-1] + 1) if is_stretch else rows
+        self._tokens[:, :, at] = tokens
+        self._probabilities[:, :, at] = probabilities
         self._uncommitted.append(np.asarray(images))
 
     def commit(self) -> None:
         """Bring all that was put to the disk itself, then mark it done there."""
         if not self._uncommitted:
             return
-        self._tokens.flush()
-        self._probabilities.flush()
+        _bring_to_disk(self._tokens)
+        _bring_to_disk(self._probabilities)
         self.done[np.concatenate(self._uncommitted)] = 1
-        self.done.flush()
+        _bring_to_disk(self.done)
         self._uncommitted.clear()
 
     def sample(self, n_images: int | None = None) -> np.ndarray:
@@ -229,6 +233,15 @@ def _read(path: Path, dtype: type, start: int, shape: tuple[int, int]) -> np.nda
     """An array from the `start`th number of a file on."""
     offset = start * np.dtype(dtype).itemsize
     return np.fromfile(path, dtype, count=shape[0] * shape[1], offset=offset).reshape(shape)
+
+
+def _bring_to_disk(array: np.memmap) -> None:
+    """What `array.flush()` does; that stops all threads of the process meanwhile."""
+    if sys.platform != "linux":  # elsewhere a file's sync need not reach what is mapped
+        array.flush()
+        return
+    with open(str(array.filename), "rb") as file:
+        os.fsync(file.fileno())
 
 
 def _memory_map(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap:
