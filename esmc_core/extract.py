@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from esmc_core.feature_store import FeatureStore
 from esmc_core.lens import TOP_K, read_lens
 from esmc_core.lens_store import LensStore, PassSpec, hidden_path
 from esmc_core.look import OpenImage, look
@@ -64,11 +65,14 @@ def run_pass(
     store: LensStore,
     open_image: OpenImage,
     *,
+    features: FeatureStore | None = None,
     progress: Progress | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> None:
     """Fill the store of one criterion; see `run_passes`."""
-    run_passes(model, [store], open_image, progress=progress, should_stop=should_stop)
+    run_passes(
+        model, [store], open_image, features=features, progress=progress, should_stop=should_stop
+    )
 
 
 def run_passes(
@@ -76,6 +80,7 @@ def run_passes(
     stores: Sequence[LensStore],
     open_image: OpenImage,
     *,
+    features: FeatureStore | None = None,
     progress: Progress | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> None:
@@ -90,6 +95,8 @@ def run_passes(
 
     Args:
         stores: passes of the model over one collection.
+        features: what the model's vision tower made of its pictures before. They are used, which
+            gives the same numbers, and those of other pictures are added.
         open_image: gives the picture of an image number; called from several threads.
         progress: called from another thread with the images finished, on average over the
             criteria, and those in all.
@@ -108,12 +115,25 @@ def run_passes(
     if shares_passes(model, [store.spec.criterion for store in stores]):
         # The longest first: if it is too long behind the picture, that is said of it.
         together = [sorted(stores, key=lambda store: -store.spec.n_positions)]
-    with WriteBehind(stores, on_commit=report) as writer:
+    kept = [] if features is None else [features]
+    with WriteBehind([*stores, *kept], on_commit=report) as writer:
+
+        def keep(images: np.ndarray, seen: torch.Tensor) -> None:
+            for store in kept:
+                writer.put(store, images, to_host(seen.float()))
+
         for some in together:
             for group, batches in plan_batches(some):
                 read = LensReader(model, [store.spec for store in group])
                 for images, found in look(
-                    model, batches, read.prompts[0], open_image, read, should_stop=should_stop
+                    model,
+                    batches,
+                    read.prompts[0],
+                    open_image,
+                    read,
+                    features=features,
+                    keep=keep if kept else None,
+                    should_stop=should_stop,
                 ):
                     for store, arrays in zip(group, found, strict=True):
                         writer.put(store, images, arrays)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -14,6 +12,7 @@ import numpy as np
 
 from esmc_core.distributions import Distributions
 from esmc_core.errors import StoreError
+from esmc_core.memory_map import bring_to_disk, memory_map
 from esmc_core.records import key_of, read_json, write_json
 
 if TYPE_CHECKING:
@@ -85,9 +84,9 @@ class LensStore:
         for name in ("tokens.i32", "probabilities.f16"):
             if (folder / "done.u8").exists() and not (folder / name).exists():
                 raise ValueError(f"{name} is missing")
-        self._tokens = _memory_map(folder / "tokens.i32", np.int32, shape)
-        self._probabilities = _memory_map(folder / "probabilities.f16", np.float16, shape)
-        self.done = _memory_map(folder / "done.u8", np.uint8, (spec.n_images,))
+        self._tokens = memory_map(folder / "tokens.i32", np.int32, shape)
+        self._probabilities = memory_map(folder / "probabilities.f16", np.float16, shape)
+        self.done = memory_map(folder / "done.u8", np.uint8, (spec.n_images,))
         self.order = np.random.default_rng(0).permutation(spec.n_images)
         self._row = np.empty_like(self.order)  # of each image
         self._row[self.order] = np.arange(spec.n_images)
@@ -177,10 +176,10 @@ class LensStore:
         """Bring all that was put to the disk itself, then mark it done there."""
         if not self._uncommitted:
             return
-        _bring_to_disk(self._tokens)
-        _bring_to_disk(self._probabilities)
+        bring_to_disk(self._tokens)
+        bring_to_disk(self._probabilities)
         self.done[np.concatenate(self._uncommitted)] = 1
-        _bring_to_disk(self.done)
+        bring_to_disk(self.done)
         self._uncommitted.clear()
 
     def sample(self, n_images: int | None = None) -> np.ndarray:
@@ -233,19 +232,3 @@ def _read(path: Path, dtype: type, start: int, shape: tuple[int, int]) -> np.nda
     """An array from the `start`th number of a file on."""
     offset = start * np.dtype(dtype).itemsize
     return np.fromfile(path, dtype, count=shape[0] * shape[1], offset=offset).reshape(shape)
-
-
-def _bring_to_disk(array: np.memmap) -> None:
-    """What `array.flush()` does; that stops all threads of the process meanwhile."""
-    if sys.platform != "linux":  # elsewhere a file's sync need not reach what is mapped
-        array.flush()
-        return
-    with open(str(array.filename), "rb") as file:
-        os.fsync(file.fileno())
-
-
-def _memory_map(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap:
-    n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    if path.exists() and path.stat().st_size != n_bytes:
-        raise ValueError(f"{path.name} has {path.stat().st_size} bytes, not {n_bytes}")
-    return np.memmap(path, dtype=dtype, mode="r+" if path.exists() else "w+", shape=shape)

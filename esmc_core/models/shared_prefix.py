@@ -78,8 +78,8 @@ def _packed(
     at = torch.arange(start, ids.shape[1], device=ids.device).expand(n_images, -1)
     mask = _mask(start, len(beginnings), places, model)
     with model.recording(at) as states:
-        model.network(
-            **(dict(inputs) | {"input_ids": ids, "attention_mask": mask}),
+        model.run(
+            dict(inputs) | {"input_ids": ids, "attention_mask": mask},
             position_ids=torch.tensor(positions, device=ids.device)[None],
             use_cache=False,
             logits_to_keep=1,
