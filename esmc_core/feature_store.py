@@ -34,7 +34,7 @@ class FeatureStore:
     def __init__(self, folder: Path, n_images: int, shape: tuple[int, int]) -> None:
         self.folder = folder
         self._features = memory_map(folder / "features.f32", np.float32, (n_images, *shape))
-        self.done = memory_map(folder / "done.u8", np.uint8, (n_images,))
+        self.done = memory_map(folder / "seen.u8", np.uint8, (n_images,))
         self._uncommitted: list[np.ndarray] = []
 
     @classmethod
