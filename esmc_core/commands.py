@@ -292,7 +292,8 @@ def _look(
     if model is None:  # the pass is complete
         return
     with _bar("Looking at pictures") as progress:
-        run_pass(model, store, workspace.image_opener(collection), progress=progress)
+        opened, features = workspace.image_opener(collection), workspace.features(collection, model)
+        run_pass(model, store, opened, features=features, progress=progress)
 
 
 def _keywords(options: argparse.Namespace, *, score: Score | None = None) -> list[str]:

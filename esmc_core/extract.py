@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from esmc_core.feature_store import FeatureStore
 from esmc_core.lens import TOP_K, read_lens
 from esmc_core.lens_store import LensStore, PassSpec, hidden_path
 from esmc_core.look import OpenImage, look
 from esmc_core.models.model import Lens, VisionLanguageModel
-from esmc_core.models.shared_prefix import can_share, hidden_states_of_each
+from esmc_core.models.shared_prefix import can_share, hidden_states_of_all
 from esmc_core.transfer import to_host
 from esmc_core.write_behind import WriteBehind
 
@@ -64,11 +65,14 @@ def run_pass(
     store: LensStore,
     open_image: OpenImage,
     *,
+    features: FeatureStore | None = None,
     progress: Progress | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> None:
     """Fill the store of one criterion; see `run_passes`."""
-    run_passes(model, [store], open_image, progress=progress, should_stop=should_stop)
+    run_passes(
+        model, [store], open_image, features=features, progress=progress, should_stop=should_stop
+    )
 
 
 def run_passes(
@@ -76,6 +80,7 @@ def run_passes(
     stores: Sequence[LensStore],
     open_image: OpenImage,
     *,
+    features: FeatureStore | None = None,
     progress: Progress | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> None:
@@ -90,6 +95,8 @@ def run_passes(
 
     Args:
         stores: passes of the model over one collection.
+        features: what the model's vision tower made of its pictures before. They are used, which
+            gives the same numbers, and those of other pictures are added.
         open_image: gives the picture of an image number; called from several threads.
         progress: called from another thread with the images finished, on average over the
             criteria, and those in all.
@@ -108,12 +115,25 @@ def run_passes(
     if shares_passes(model, [store.spec.criterion for store in stores]):
         # The longest first: if it is too long behind the picture, that is said of it.
         together = [sorted(stores, key=lambda store: -store.spec.n_positions)]
-    with WriteBehind(stores, on_commit=report) as writer:
+    kept = [] if features is None else [features]
+    with WriteBehind([*stores, *kept], on_commit=report) as writer:
+
+        def keep(images: np.ndarray, seen: torch.Tensor) -> None:
+            for store in kept:
+                writer.put(store, images, to_host(seen.float()))
+
         for some in together:
             for group, batches in plan_batches(some):
                 read = LensReader(model, [store.spec for store in group])
                 for images, found in look(
-                    model, batches, read.prompts[0], open_image, read, should_stop=should_stop
+                    model,
+                    batches,
+                    read.prompts[0],
+                    open_image,
+                    read,
+                    features=features,
+                    keep=keep if kept else None,
+                    should_stop=should_stop,
                 ):
                     for store, arrays in zip(group, found, strict=True):
                         writer.put(store, images, arrays)
@@ -138,13 +158,19 @@ class LensReader:
     def __call__(self, inputs: Any) -> list[Callable[[], Any]]:
         if len(self.prompts) == 1:
             n_positions = self.prompts[0].n_positions
-            hidden = [self.model.hidden_states(inputs, n_positions=n_positions)]
+            states = self.model.hidden_states(inputs, n_positions=n_positions)
+            places: list[Any] = [slice(None)]
         else:
-            hidden = hidden_states_of_each(self.model, inputs, self.prompts)
+            states, places = hidden_states_of_all(self.model, inputs, self.prompts)
+        read = {lens: self._read(states, lens) for lens in {spec.lens for spec in self.specs}}
         return [
-            to_host(*read_lens(self.model, states, lens=spec.lens, top_k=spec.top_k))
-            for spec, states in zip(self.specs, hidden, strict=True)
+            to_host(*(cells[:, at] for cells in read[spec.lens]))
+            for spec, at in zip(self.specs, places, strict=True)
         ]
+
+    def _read(self, states: torch.Tensor, lens: Lens) -> tuple[torch.Tensor, torch.Tensor]:
+        tokens, probabilities = read_lens(self.model, states, lens=lens, top_k=self.specs[0].top_k)
+        return tokens, probabilities.half()  # as the store keeps them
 
 
 def plan_batches(

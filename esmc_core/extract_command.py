@@ -126,7 +126,8 @@ def _extract_here(
         for words in criteria
     ]
     with bar("Looking at pictures") as progress:
-        run_passes(model, stores, workspace.image_opener(collection), progress=progress)
+        opened, features = workspace.image_opener(collection), workspace.features(collection, model)
+        run_passes(model, stores, opened, features=features, progress=progress)
     return collection
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from esmc_core.distributions import Distributions
 from esmc_core.errors import StoreError
+from esmc_core.memory_map import bring_to_disk, memory_map
 from esmc_core.records import key_of, read_json, write_json
 
 if TYPE_CHECKING:
@@ -83,9 +84,9 @@ class LensStore:
         for name in ("tokens.i32", "probabilities.f16"):
             if (folder / "done.u8").exists() and not (folder / name).exists():
                 raise ValueError(f"{name} is missing")
-        self._tokens = _memory_map(folder / "tokens.i32", np.int32, shape)
-        self._probabilities = _memory_map(folder / "probabilities.f16", np.float16, shape)
-        self.done = _memory_map(folder / "done.u8", np.uint8, (spec.n_images,))
+        self._tokens = memory_map(folder / "tokens.i32", np.int32, shape)
+        self._probabilities = memory_map(folder / "probabilities.f16", np.float16, shape)
+        self.done = memory_map(folder / "done.u8", np.uint8, (spec.n_images,))
         self.order = np.random.default_rng(0).permutation(spec.n_images)
         self._row = np.empty_like(self.order)  # of each image
         self._row[self.order] = np.arange(spec.n_images)
@@ -165,18 +166,20 @@ class LensStore:
             probabilities: the same shape.
         """
         rows = self._row[images]
-        self._tokens[:, :, rows] = tokens
-        self._probabilities[:, :, rows] = probabilities
+        is_stretch = len(rows) > 0 and bool((np.diff(rows) == 1).all())  # as a batch of the pass is
+        at = slice(rows[0], rows[-1] + 1) if is_stretch else rows
+        self._tokens[:, :, at] = tokens
+        self._probabilities[:, :, at] = probabilities
         self._uncommitted.append(np.asarray(images))
 
     def commit(self) -> None:
         """Bring all that was put to the disk itself, then mark it done there."""
         if not self._uncommitted:
             return
-        self._tokens.flush()
-        self._probabilities.flush()
+        bring_to_disk(self._tokens)
+        bring_to_disk(self._probabilities)
         self.done[np.concatenate(self._uncommitted)] = 1
-        self.done.flush()
+        bring_to_disk(self.done)
         self._uncommitted.clear()
 
     def sample(self, n_images: int | None = None) -> np.ndarray:
@@ -229,10 +232,3 @@ def _read(path: Path, dtype: type, start: int, shape: tuple[int, int]) -> np.nda
     """An array from the `start`th number of a file on."""
     offset = start * np.dtype(dtype).itemsize
     return np.fromfile(path, dtype, count=shape[0] * shape[1], offset=offset).reshape(shape)
-
-
-def _memory_map(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap:
-    n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    if path.exists() and path.stat().st_size != n_bytes:
-        raise ValueError(f"{path.name} has {path.stat().st_size} bytes, not {n_bytes}")
-    return np.memmap(path, dtype=dtype, mode="r+" if path.exists() else "w+", shape=shape)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from esmc_core.cluster.clustering import Clustering, ClusterSettings
+    from esmc_core.feature_store import FeatureStore
     from esmc_core.models.model import Lens, VisionLanguageModel
 
 IN_MEMORY_IMAGES = 500_000
@@ -93,6 +94,24 @@ class Workspace:
             batch_size=batch_size,
         )
         return LensStore.create(self.passes_folder(collection.key), spec, model.vocabulary())
+
+    def features(self, collection: Collection, model: VisionLanguageModel) -> FeatureStore | None:
+        """What the model saw in the pictures, for later criteria; None if it takes too much room.
+
+        It lies with the collection and is deleted with it.
+        """
+        from esmc_core.feature_store import FeatureStore, is_small
+        from esmc_core.models.vision import features_shape
+
+        shape = features_shape(model)
+        if shape is None or not is_small(shape):
+            return None
+        return FeatureStore.create(
+            self.library.folder(collection.key) / "features",
+            model.fingerprint,
+            n_images=collection.n_images,
+            shape=shape,
+        )
 
     def open_pass(self, collection: str, key: str) -> LensStore:
         """Reopen a pass; raise StoreError if it is missing or damaged."""

@@ -11,10 +11,12 @@ from typing import TypeAlias
 
 import numpy as np
 
+from esmc_core.feature_store import FeatureStore
 from esmc_core.lens_store import LensStore
 
-Arrays: TypeAlias = tuple[np.ndarray, np.ndarray]
-"""Tokens and probabilities, as `LensStore.put` takes them."""
+Arrays: TypeAlias = tuple[np.ndarray, ...]
+"""What the store's `put` takes behind the images: tokens and probabilities of a lens store."""
+Store: TypeAlias = LensStore | FeatureStore
 
 _MAX_WAITING = 2
 _PAUSE = 20
@@ -36,14 +38,14 @@ class WriteBehind:
     """
 
     def __init__(
-        self, stores: Sequence[LensStore], *, on_commit: Callable[[], None] | None = None
+        self, stores: Sequence[Store], *, on_commit: Callable[[], None] | None = None
     ) -> None:
         self._stores, self._on_commit = stores, on_commit
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="write")
         self._waiting: deque[Future[None]] = deque()
         self._due_s = 0.0
 
-    def put(self, store: LensStore, images: np.ndarray, arrays: Callable[[], Arrays]) -> None:
+    def put(self, store: Store, images: np.ndarray, arrays: Callable[[], Arrays]) -> None:
         """Hand over one batch; waits while others are still to be written.
 
         Args:
@@ -72,7 +74,7 @@ class WriteBehind:
             for future in (*self._waiting, last):
                 future.result()
 
-    def _write(self, store: LensStore, images: np.ndarray, arrays: Callable[[], Arrays]) -> None:
+    def _write(self, store: Store, images: np.ndarray, arrays: Callable[[], Arrays]) -> None:
         store.put(images, *arrays())
         if time.monotonic() >= self._due_s:
             self._commit()

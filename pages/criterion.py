@@ -58,8 +58,8 @@ def ask(collection: Collection) -> None:
             icon=":material/add:",
             on_click=more_criteria.add,
             disabled=len(others) >= more_criteria.MAX_OTHERS,
-            help="Criteria that are given together share one look at each picture; one that comes "
-            "later needs another.",
+            help="Criteria that are given together share one look at each picture. For those that "
+            "come later, what a small model saw is kept; a large one looks again.",
         )
     earlier = preferences.get("criteria", [])
     shown = earlier[: max(5, 1 + len(others))]

@@ -14,6 +14,9 @@ things take turns; of each the best turn counts, as whatever else the computer d
   soon as the model has answered, which the bundled one does in a word.
 - `three_criteria_vs_one`: seconds of a pass with three criteria over those with one; null where
   the model's family reads them one by one.
+- `later_criterion_vs_first`: seconds of a pass where the visual features of all pictures are kept
+  from an earlier one, over those of the pass with one criterion; null for models whose features
+  take too much room (`feature_store.MAX_KB`).
 - `vision`: what keeping visual features for a later criterion would cost and save:
   `kb_per_image` in float32, `share_of_forward`.
 - `matrix_tflops`: of a large matrix product in the model's number format; `model_tflops`: of the
@@ -50,10 +53,12 @@ from esmc_core.bench.speed_parts import (
 from esmc_core.bench.vision_cost import measure_vision
 from esmc_core.cluster.estimator import ESMCClustering
 from esmc_core.extract import default_batch_size, pass_spec, run_passes, shares_passes
+from esmc_core.feature_store import FeatureStore, is_small
 from esmc_core.lens_store import LensStore
 from esmc_core.look import OpenImage
 from esmc_core.memory import BatchLimit
 from esmc_core.models.model import VisionLanguageModel
+from esmc_core.models.vision import features_shape
 
 VERSION = 1
 CRITERIA = ("the color of the object is", "the type of the product is", "the background color is")
@@ -111,7 +116,9 @@ class Passes:
         self.batch_size = batch_size
         self.prompt = model.prompt(CRITERIA[0])
 
-    def run(self, criteria: Sequence[str], n_images: int) -> float:
+    def run(
+        self, criteria: Sequence[str], n_images: int, *, features: FeatureStore | None = None
+    ) -> float:
         """Seconds of one pass with all of the criteria."""
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
             stores = [
@@ -128,7 +135,20 @@ class Passes:
                 )
                 for criterion in criteria
             ]
-            return self.timed(lambda: run_passes(self.model, stores, self.open_image))
+            return self.timed(
+                lambda: run_passes(self.model, stores, self.open_image, features=features)
+            )
+
+    def kept_features(self, folder: Path, n_images: int) -> FeatureStore | None:
+        """What a pass over the images leaves for later criteria; None if it is too much."""
+        shape = features_shape(self.model)
+        if shape is None or not is_small(shape):
+            return None
+        features = FeatureStore.create(
+            folder, self.model.fingerprint, n_images=n_images, shape=shape
+        )
+        self.run(CRITERIA[:1], n_images, features=features)
+        return features
 
     def inputs(self, images: Sequence[int]) -> Any:
         """What the model takes for the images with the first criterion, on its device."""
@@ -219,7 +239,13 @@ def _measure_passes(
     if not is_shared:
         del works["three_criteria"]
     passes.run(CRITERIA if is_shared else CRITERIA[:1], size)  # what is slow only once
-    seconds = take_turns(works, task.rounds, progress)
+    with tempfile.TemporaryDirectory(dir=passes.folder) as folder:
+        features = passes.kept_features(Path(folder), task.n_images)
+        if features is not None:
+            works["later_criterion"] = lambda: passes.run(
+                CRITERIA[1:2], task.n_images, features=features
+            )
+        seconds = take_turns(works, task.rounds, progress)
     best = {name: min(spent) for name, spent in seconds.items()}
     images_per_s = task.n_images / best["pass"]
     forward_images_per_s = n_batches * size / best["forward"]
@@ -229,6 +255,7 @@ def _measure_passes(
         "forward_images_per_s": forward_images_per_s,
         "pass_vs_forward": images_per_s / forward_images_per_s,
         "three_criteria_vs_one": best["three_criteria"] / best["pass"] if is_shared else None,
+        "later_criterion_vs_first": best["later_criterion"] / best["pass"] if features else None,
         "paper_images_per_s": 1 / best["paper"],
         "paper_n_images": task.rounds,
         "paper_tokens": float(np.mean(n_tokens[True])),

@@ -19,7 +19,7 @@ def as_text(record: Record) -> str:
 
 
 def _ratios(record: Record) -> Table:
-    three = record["three_criteria_vs_one"]
+    three, later = record["three_criteria_vs_one"], record["later_criterion_vs_first"]
     same = "same labels" if record["head_same_labels"] else "other labels"
     rows = [
         ("the pass, of the model alone", f"{100 * record['pass_vs_forward']:.0f} %"),
@@ -34,6 +34,10 @@ def _ratios(record: Record) -> Table:
         (
             "three criteria, against one",
             "read one by one" if three is None else f"{three:.2f} × the time",
+        ),
+        (
+            "a later criterion, against the first",
+            "looked at again" if later is None else f"{later:.2f} × the time",
         ),
         (f"K-means and head, against the paper's ({same})", _times(record["head_vs_paper"])),
         ("of the limit for matrix products", f"{100 * record['share_of_limit']:.0f} %"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from esmc_core.errors import ModelError
+from esmc_core.models.resizing import can_resize, resized
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -121,18 +122,25 @@ class Family:
     ) -> Any:
         """The model's inputs for one batch as tensors on the CPU, padded behind."""
         steps = processor.image_processor
-        scales_here = self.same_size and steps.do_rescale and steps.do_normalize
+        images: list[Any] = [self._within_aspect(picture) for picture in pictures]
+        left_out = []
+        if self.same_size and can_resize(steps):
+            images = [resized(picture, steps) for picture in pictures]
+            left_out += ["do_resize", "do_convert_rgb"]
+        scales = self.same_size and steps.do_rescale and steps.do_normalize
+        if scales:
+            left_out += ["do_rescale", "do_normalize"]
         inputs = processor(
-            images=[[self._within_aspect(picture)] for picture in pictures],
+            images=[[image] for image in images],
             text=list(texts),
             return_tensors="pt",
             padding=True,
             padding_side="right",
             add_special_tokens=not begins_with_bos(processor.tokenizer, texts[0]),
-            **({"do_rescale": False, "do_normalize": False} if scales_here else {}),
+            **dict.fromkeys(left_out, False),
         )
         inputs.pop("labels", None)
-        if scales_here:
+        if scales:
             inputs["pixel_values"] = _scaled(inputs["pixel_values"], steps)
         return inputs
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 from PIL import Image
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from esmc_core.errors import InputError, ModelError
 from esmc_core.models.family import Family
 
 MAX_CRITERION_CHARACTERS = 500
+IMAGE_FEATURES = "image_features"
+"""Name among the inputs of what the vision tower made of the pictures, instead of their pixels."""
 Lens = Literal["norm", "raw"]
 
 
@@ -133,8 +136,19 @@ class VisionLanguageModel:
         offsets = torch.arange(-n_positions, 0, device=self.device)
         positions = lengths[:, None] + offsets[None, :]
         with self.recording(positions) as states:
-            self.network(**inputs, use_cache=False, logits_to_keep=1)
+            self.run(inputs, use_cache=False, logits_to_keep=1)
         return torch.stack(states)
+
+    def run(self, inputs: Mapping[str, Any], **options: Any) -> Any:
+        """The network on inputs that hold pictures, or their features."""
+        inputs = dict(inputs)
+        features = inputs.pop(IMAGE_FEATURES, None)
+        if features is not None:
+            # A list, whatever the type says: so the stock model hands it from part to part.
+            seen: Any = BaseModelOutputWithPooling()
+            seen.pooler_output = list(features)
+            inputs["mm_encoder_outputs"] = {"image": seen}
+        return self.network(**inputs, **options)
 
     @torch.inference_mode()
     def image_features(self, inputs: Any) -> torch.Tensor:

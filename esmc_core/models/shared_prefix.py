@@ -17,22 +17,24 @@ def can_share(model: VisionLanguageModel, prompts: Sequence[Prompt]) -> bool:
 
 
 @torch.inference_mode()
-def hidden_states_of_each(
+def hidden_states_of_all(
     model: VisionLanguageModel, inputs: Any, prompts: Sequence[Prompt]
-) -> list[torch.Tensor]:
-    """A_l(k) of every layer at the positions of each prompt; picture and template are read once.
+) -> tuple[torch.Tensor, list[list[int]]]:
+    """A_l(k) of every layer at the positions of all prompts; picture and template are read once.
 
     Where all pictures have as many tokens, all stand in one sequence, and a mask hides the prompts
-    from each other. Else the keys and values of the prefix stay in a cache, and each prompt is read
-    behind it as if it were the only one.
+    from each other; words with which several prompts begin stand there once. Else the keys and
+    values of the prefix stay in a cache, and each prompt is read behind it as if it were the only
+    one.
 
     Args:
         inputs: what `model.preprocess` gave for the pictures with the first of the prompts.
         prompts: for which `can_share` is true.
 
     Returns:
-        For each prompt (n_layers + 1, n_images, n_positions, d_model) on the device, as
-        `model.hidden_states` gives them.
+        states: (n_layers + 1, n_images, n_tokens, d_model) on the device, for every token.
+        places: of each prompt, (n_positions,) its tokens among them; with these the states are
+            those that `model.hidden_states` gives.
     """
     inputs = inputs.to(model.device, dtype=model.dtype, non_blocking=True)
     if model.family.same_size:
@@ -58,42 +60,69 @@ def hidden_states_of_each(
             )
         found.append(torch.stack(states))
         cache.crop(-n_positions)
-    return found
+    numbers = iter(range(sum(prompt.n_positions for prompt in prompts)))
+    places = [[next(numbers) for _ in prompt.token_ids] for prompt in prompts]
+    return torch.cat(found, dim=2), places
 
 
 def _packed(
     model: VisionLanguageModel, inputs: Any, prompts: Sequence[Prompt]
-) -> list[torch.Tensor]:
+) -> tuple[torch.Tensor, list[list[int]]]:
     """All prompts in one sequence behind the picture; each counts its positions from there."""
-    lengths = [prompt.n_positions for prompt in prompts]
-    prefix = inputs["input_ids"][:, : -lengths[0]]
+    beginnings, places = _branches([prompt.token_ids for prompt in prompts])
+    prefix = inputs["input_ids"][:, : -prompts[0].n_positions]
     n_images, start = prefix.shape
-    behind = torch.tensor([i for prompt in prompts for i in prompt.token_ids], device=prefix.device)
+    behind = torch.tensor([beginning[-1] for beginning in beginnings], device=prefix.device)
     ids = torch.cat([prefix, behind.expand(n_images, -1)], dim=1)
-    owner = [-1] * start + [k for k, length in enumerate(lengths) for _ in range(length)]
-    positions = [*range(start), *(start + i for length in lengths for i in range(length))]
+    positions = [*range(start), *(start + len(beginning) - 1 for beginning in beginnings)]
     at = torch.arange(start, ids.shape[1], device=ids.device).expand(n_images, -1)
+    mask = _mask(start, len(beginnings), places, model)
     with model.recording(at) as states:
-        model.network(
-            **(dict(inputs) | {"input_ids": ids, "attention_mask": _mask(owner, model)}),
+        model.run(
+            dict(inputs) | {"input_ids": ids, "attention_mask": mask},
             position_ids=torch.tensor(positions, device=ids.device)[None],
             use_cache=False,
             logits_to_keep=1,
         )
-    return list(torch.stack(states).split(lengths, dim=2))
+    return torch.stack(states), places
 
 
-def _mask(owner: Sequence[int], model: VisionLanguageModel) -> torch.Tensor:
+def _branches(
+    texts: Sequence[tuple[int, ...]],
+) -> tuple[list[tuple[int, ...]], list[list[int]]]:
+    """The tokens of some texts, those of a common beginning once.
+
+    Returns:
+        beginnings: of each token, the text from its start up to it.
+        places: of each text, where its tokens are among them.
+    """
+    numbers: dict[tuple[int, ...], int] = {}
+    places = [
+        [numbers.setdefault(text[: end + 1], len(numbers)) for end in range(len(text))]
+        for text in texts
+    ]
+    return list(numbers), places
+
+
+def _mask(
+    start: int, n_behind: int, places: Sequence[Sequence[int]], model: VisionLanguageModel
+) -> torch.Tensor:
     """(1, 1, n_tokens, n_tokens) what is added to the attention, 0 or next to -inf.
 
     A mask of truth values would be read wrongly by the plain attention.
 
     Args:
-        owner: (n_tokens,) which prompt a token belongs to, -1 what stands before all of them.
+        start: how many tokens stand before all prompts.
+        n_behind: how many stand behind them.
+        places: of each prompt, where its tokens are among the latter.
     """
-    owners = torch.tensor(owner, device=model.device)
-    seen = (owners[None] == owners[:, None]) | (owners == -1)[None]
-    hidden = ~seen.tril()
+    n_tokens = start + n_behind
+    seen = torch.zeros(n_tokens, n_tokens, dtype=torch.bool)
+    seen[:, :start] = True
+    for of_prompt in places:
+        own = start + torch.tensor(of_prompt)
+        seen[own[:, None], own] = True
+    hidden = ~seen.tril().to(model.device)
     mask = torch.zeros(hidden.shape, dtype=model.dtype, device=model.device)
     return mask.masked_fill(hidden, torch.finfo(model.dtype).min)[None, None]
 

@@ -12,6 +12,7 @@ from esmc_core.jobs import Job
 from esmc_core.lens_store import LensStore
 from pages.ui import place, preferences
 from pages.ui.resources import jobs, models, workspace
+from pages.ui.seen_before import SeenBefore
 
 if TYPE_CHECKING:
     from esmc_core.models.model import Lens, VisionLanguageModel
@@ -49,13 +50,21 @@ def start(
             for made in workspace().list_passes(collection.key)
             if made.model == loaded.name
         }.difference(store.key for store in stores)
-        job.note = _tell(loaded, len(stores), len(missing), is_shared, bool(earlier))
+        seen = SeenBefore(workspace().features(collection, loaded), missing)
+        told = _tell(loaded, len(stores), len(missing), is_shared, bool(earlier) and not seen.n)
+
+        def progress(done: int, total: int) -> None:
+            job.progress(done, total)
+            job.note = " ".join(part for part in (told, seen.tell(done)) if part)
+
+        job.note = " ".join(part for part in (told, seen.tell(0)) if part)
         job.partial = {key: store.key for key, store in zip(keys, stores, strict=True)}
         run_passes(
             loaded,
             stores,
             workspace().image_opener(collection),
-            progress=job.progress,
+            features=seen.features,
+            progress=progress,
             should_stop=job.should_stop,
         )
 

@@ -1,12 +1,17 @@
 """Criteria that are typed together: one look at each picture, and what the page says of it."""
 
+import re
 import threading
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from esmc_core.feature_store import FeatureStore
 from esmc_core.lens_store import LensStore
 from esmc_core.records import write_json
 from pages.ui.resources import jobs, workspace
+from pages.ui.seen_before import SeenBefore
 from tests.app.conftest import button, is_sound, settled, shows, texts
 from tests.app.test_criterion import CRITERION, examples
 from tests.conftest import N_PHOTOS
@@ -63,12 +68,33 @@ def test_fields_keep_their_words_when_the_page_is_left_and_empty_ones_go(filled,
     assert app.text_input(key="more_criteria-0").value == TOGETHER[2]
 
 
-def test_what_was_looked_for_before_is_kept_and_what_comes_later_is_looked_for_again(filled, visit):
+def test_what_was_looked_for_and_seen_before_is_kept(filled, visit):
     app = visit("criterion", collection=filled["collection"])
     app = look(app, [CRITERION, TOGETHER[0]])
     assert "1 of 2 criteria kept from before." in texts(look(app, [CRITERION, TOGETHER[1]]))
     app = look(visit("criterion", collection=filled["collection"]), [TOGETHER[2]])
+    reused = f"Looked at the pictures already: {N_PHOTOS} of {N_PHOTOS} reused"
+    assert reused in texts(app) and "looked at again" not in texts(app)
+
+
+def test_a_model_that_sees_too_much_to_keep_looks_again(filled, visit, monkeypatch):
+    monkeypatch.setattr("esmc_core.feature_store.MAX_KB", 0)
+    app = look(visit("criterion", collection=filled["collection"]), [TOGETHER[2]])
     assert "Each picture was looked at again" in texts(app)
+    assert not (workspace().library.folder(filled["collection"]) / "features").exists()
+
+
+def test_how_much_time_what_was_seen_saves(tmp_path):
+    features = FeatureStore.create(tmp_path, "m", n_images=64, shape=(2, 3))
+    features.keep_pace(0.5)
+    features.put(np.arange(60), np.zeros((60, 2, 3)))
+    features.commit()
+    store = SimpleNamespace(done=np.zeros(64, np.uint8))
+    seen = SeenBefore(features, [store])
+    assert seen.tell(0) == "Looked at the pictures already: 60 of 64 reused."
+    pattern = r"60 of 64 reused, \d+\.\d ms a picture instead of 500\.0\.$"
+    assert re.search(pattern, seen.tell(64))
+    assert SeenBefore(None, [store]).tell(64) == ""
 
 
 def test_a_criterion_that_cannot_be_read_stops_all_of_them(filled, visit):

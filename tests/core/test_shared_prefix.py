@@ -7,7 +7,7 @@ import pytest
 from esmc_core.extract import pass_spec, run_pass, run_passes, shares_passes
 from esmc_core.lens_store import LensStore
 from esmc_core.models.loading import load_model
-from esmc_core.models.shared_prefix import can_share, hidden_states_of_each
+from esmc_core.models.shared_prefix import can_share, hidden_states_of_all
 from tests.core.test_extract import picture
 from tests.core.test_families import SHAPES
 from tests.tiny_families import TINY, random_pictures
@@ -34,9 +34,10 @@ def difference(model):
     pictures = random_pictures(SHAPES)
     prompts = [model.prompt(criterion) for criterion in CRITERIA]
     inputs = model.preprocess(pictures, [prompts[0]] * len(pictures))
-    together = hidden_states_of_each(model, inputs, prompts)
+    together, places = hidden_states_of_all(model, inputs, prompts)
     found = []
-    for prompt, states in zip(prompts, together, strict=True):
+    for prompt, at in zip(prompts, places, strict=True):
+        states = together[:, :, at]
         inputs = model.preprocess(pictures, [prompt] * len(pictures))
         alone = model.hidden_states(inputs, n_positions=prompt.n_positions)
         assert states.shape == alone.shape
@@ -96,3 +97,19 @@ def test_a_template_that_merges_with_the_criterion_is_not_shared(tiny_model):
     assert can_share(tiny_model, prompts)
     merged = dataclasses.replace(prompts[1], prefix_ids=prompts[1].prefix_ids[:-1])
     assert not can_share(tiny_model, [prompts[0], merged])
+
+
+def test_what_criteria_begin_with_is_read_once(tiny_model):
+    criteria = ["the color of the car is", "the color of the flower is", "the color of the car is"]
+    prompts = [tiny_model.prompt(criterion) for criterion in criteria]
+    inputs = tiny_model.preprocess([picture(0)], prompts[:1])
+    states, places = hidden_states_of_all(tiny_model, inputs, prompts)
+    pairs = zip(prompts[0].token_ids, prompts[1].token_ids, strict=False)
+    n_common = next(i for i, (one, other) in enumerate(pairs) if one != other)
+    assert n_common >= 4 and places[0][:n_common] == places[1][:n_common]
+    assert places[0] == places[2] and not set(places[0][n_common:]) & set(places[1][n_common:])
+    assert states.shape[2] == prompts[0].n_positions + prompts[1].n_positions - n_common
+    for prompt, at in zip(prompts, places, strict=True):
+        inputs = tiny_model.preprocess([picture(0)], [prompt])
+        alone = tiny_model.hidden_states(inputs, n_positions=prompt.n_positions)
+        assert (states[:, :, at] - alone).abs().max() <= 1e-4
