@@ -120,7 +120,7 @@ def run_passes(
 
         def keep(images: np.ndarray, seen: torch.Tensor) -> None:
             for store in kept:
-                writer.put(store, images, to_host(seen.float()))
+                writer.put(store, images, to_host(seen.float()), may_commit=False)
 
         for some in together:
             for group, batches in plan_batches(some):

@@ -45,19 +45,27 @@ class WriteBehind:
         self._waiting: deque[Future[None]] = deque()
         self._due_s = 0.0
 
-    def put(self, store: Store, images: np.ndarray, arrays: Callable[[], Arrays]) -> None:
+    def put(
+        self,
+        store: Store,
+        images: np.ndarray,
+        arrays: Callable[[], Arrays],
+        *,
+        may_commit: bool = True,
+    ) -> None:
         """Hand over one batch; waits while others are still to be written.
 
         Args:
             images: (batch,) numbers of the images.
             arrays: gives the numbers; called in the thread, so that it may wait for the device.
+            may_commit: False where more of the same batch follows, which would have to wait.
 
         Raises:
             Whatever an earlier batch failed with.
         """
         while len(self._waiting) >= _MAX_WAITING * len(self._stores):
             self._waiting.popleft().result()
-        self._waiting.append(self._thread.submit(self._write, store, images, arrays))
+        self._waiting.append(self._thread.submit(self._write, store, images, arrays, may_commit))
 
     def __enter__(self) -> WriteBehind:
         return self
@@ -74,9 +82,11 @@ class WriteBehind:
             for future in (*self._waiting, last):
                 future.result()
 
-    def _write(self, store: Store, images: np.ndarray, arrays: Callable[[], Arrays]) -> None:
+    def _write(
+        self, store: Store, images: np.ndarray, arrays: Callable[[], Arrays], may_commit: bool
+    ) -> None:
         store.put(images, *arrays())
-        if time.monotonic() >= self._due_s:
+        if may_commit and time.monotonic() >= self._due_s:
             self._commit()
 
     def _commit(self) -> None:
