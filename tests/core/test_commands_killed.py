@@ -74,7 +74,7 @@ def test_killed_and_given_again_goes_on_where_it_was(
     seen, states = [], VisionLanguageModel.hidden_states
 
     def counted(model, inputs, **more):
-        seen.append(len(inputs["pixel_values"]))
+        seen.append(len(inputs["input_ids"]))
         return states(model, inputs, **more)
 
     monkeypatch.setattr(VisionLanguageModel, "hidden_states", counted)
