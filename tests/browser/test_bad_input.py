@@ -148,6 +148,7 @@ def test_one_picture_goes_all_the_way(page: Page) -> None:
     steps.button(page, "Cluster by this cell").click()
     steps.wait_for_map(page)
     expect(page.locator(".esmc-card .count")).to_have_text("1 picture · 100%")
+    steps.wait_for_run(page)
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Download CSV").click()
     assert len(waiting.value.path().read_text().splitlines()) == 2

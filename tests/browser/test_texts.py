@@ -145,6 +145,7 @@ def see_before_and_after(page: Page, server: Server) -> None:
     expect(page.locator(".scatter .status").first).to_have_text("120 texts")
     expect(page.get_by_text("Accuracy after")).to_be_visible()
     expect(page.get_by_text("Neighbours that changed")).to_be_visible()
+    steps.wait_for_run(page)
     with page.expect_download() as waiting:
         steps.button(page, "Download the tuned embedder").click()
     assert waiting.value.path().read_bytes()[:2] == b"PK"
@@ -164,6 +165,7 @@ def export(page: Page, server: Server) -> None:
     box.press("Enter")
     expect(page.locator(".esmc-card strong").first).to_have_text("my own name")
     page.keyboard.press("Escape")
+    steps.wait_for_run(page)
     with page.expect_download() as waiting:
         steps.button(page, "Download CSV").click()
     assert waiting.value.suggested_filename == "sample-messages-intent.csv"
@@ -208,6 +210,7 @@ def test_a_key_that_is_typed_is_kept_nowhere(server: Server, open_window: OpenWi
         expect(steps.alert(page)).to_contain_text("status 401")
         assert KEY not in steps.alert(page).inner_text()
         page.keyboard.press("Escape")
+        steps.wait_for_run(page)
         with page.expect_download() as waiting:
             steps.button(page, "Download CSV").click()
     found = [waiting.value.path(), server.log, *server.home.rglob("*")]

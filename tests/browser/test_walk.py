@@ -208,6 +208,7 @@ def rename(page: Page, name: str) -> None:
 
 def check_table(page: Page, photos: Path, store: LensStore) -> None:
     """The table has every picture once, with the numbers, names and colours of the cards."""
+    steps.wait_for_run(page)
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Download CSV").click()
     assert waiting.value.suggested_filename == "holiday-the-color-of-the-object-is.csv"
