@@ -46,6 +46,7 @@ def table_buttons(name: str, table: Callable[[], pd.DataFrame], *, help: str) ->
         f"{stem}.csv",
         "text/csv",
         icon=":material/download:",
+        on_click="ignore",  # a run of the page would take away what the click asks for
         help=help,
     )
     st.download_button(
@@ -54,5 +55,6 @@ def table_buttons(name: str, table: Callable[[], pd.DataFrame], *, help: str) ->
         f"{stem}.parquet",
         "application/vnd.apache.parquet",
         icon=":material/download:",
+        on_click="ignore",  # a run of the page would take away what the click asks for
         help="The same table as Parquet.",
     )

@@ -25,6 +25,7 @@ def download_embedder(study: Study, made: Round, number: int) -> None:
         f"{stem}.zip",
         "application/zip",
         icon=":material/download:",
+        on_click="ignore",  # a run of the page would take away what the click asks for
         help=f"A zip with one folder. Unpacked, SentenceTransformer(“{stem}”) opens it, in any "
         "program that uses sentence-transformers.",
     )
