@@ -112,6 +112,8 @@ def test_cards_keep_quiet_while_the_page_runs(server: Server, open_window: OpenW
     page = open_window(f"{server.address}texts")
     ask_about_samples(page)
     expect(page.locator(".questions .choice")).to_have_count(2)
+    expect(page.locator(".progress")).to_have_count(0)
+    page.wait_for_timeout(1000)  # for news of the drawing that is still on its way
     steps.wait_for_run(page)
     app = page.get_by_test_id("stApp")
     app.evaluate("node => node.setAttribute('data-test-script-state', 'running')")
