@@ -37,7 +37,7 @@ class Job:
         title: what the user reads.
         id: of this run of the work.
         done, total: units finished and in all; total 0 means not known yet.
-        stage: what it is at, in words.
+        stage: what it is at, in words; "" while its units tell that.
         note: more about how it goes, in a line of its own.
         controls: of work that can be paused; the function sets it.
         partial: what the page may use before the end; the function sets it.
@@ -73,7 +73,7 @@ class Job:
     @property
     def remaining_s(self) -> float | None:
         """Seconds still to go at the pace so far; None while there is no pace yet."""
-        if self._first is None or self.state != "running":
+        if self._first is None or not self.total or self.state != "running":
             return None
         first_s, first_done = self._first
         if self.done <= first_done:
@@ -87,11 +87,29 @@ class Job:
     def should_stop(self) -> bool:
         return self._cancel.is_set()
 
+    def at(self, stage: str) -> Callable[[int, int], None]:
+        """Begin a stage whose units would tell the user nothing: only their share is shown.
+
+        Returns:
+            What the stage calls with units done and in all.
+        """
+        self.stage, self.total = stage, 0
+        return self._advance
+
     def progress(self, done: int, total: int | None) -> None:
-        """What the work calls; the pace counts from its first call, not from loading."""
-        self.done, self.total = done, total or 0
-        if self._first is None:
+        """What the work calls with units done and in all, which are shown."""
+        self.stage = ""
+        self._advance(done, total or 0)
+
+    def _advance(self, done: int, total: int) -> None:
+        """Note how far it is.
+
+        The pace counts from the first call, not from loading, and anew from where the work begins
+        with something else: where less is done than before, or a total becomes known.
+        """
+        if self._first is None or not self.total or done < self.done:
             self._first = (time.monotonic(), done)
+        self.done, self.total = done, total
 
 
 class JobRunner:

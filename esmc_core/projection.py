@@ -30,6 +30,7 @@ _N_COMPONENTS = 50
 _N_PLACING = 5  # of the sample, that say where another image goes
 _BLOCK = 1_000  # rows that are compared with all others at a time
 _LONG_RUN_IMAGES = 2_000
+_COMPARED_IN_EPOCH = 300  # so many comparisons take as long as an epoch of an image
 Progress = Callable[[int, int], None]
 ShouldStop = Callable[[], bool]
 
@@ -56,7 +57,8 @@ def project(
         n_neighbors: size of a neighbourhood; lowered where there are fewer images.
         init: (n_images, 2) an earlier layout to start from, so that images stay where they were;
             rows of NaN start in the middle.
-        progress: called with UMAP's epochs done and in all, once the neighbours are known.
+        progress: called with how much is done, and of how much: epochs of an image, and
+            comparisons of two images at what they usually take.
 
     Returns:
         (n_images, 2) float32.
@@ -75,7 +77,7 @@ def project(
         raise InputError("Some of the numbers to draw are not finite.", "Run the model again.")
     if n_images < _MIN_IMAGES:
         return _circle(n_images)
-    report = _Report(progress, should_stop)
+    report = _Report(n_images, progress, should_stop)
     lay_out = _fit if n_images <= SAMPLE_SIZE else _fit_sample
     start = None if init is None else _filled(init)
     with _LOCK:
@@ -96,16 +98,33 @@ def warm_up() -> None:
 class _Report(io.StringIO):
     """What UMAP writes its progress bar to: tells it on, and stops UMAP when told to."""
 
-    def __init__(self, progress: Progress | None, should_stop: ShouldStop | None) -> None:
+    def __init__(
+        self, n_images: int, progress: Progress | None, should_stop: ShouldStop | None
+    ) -> None:
         super().__init__()
         self._progress, self._should_stop = progress, should_stop
+        n_laid_out = min(n_images, SAMPLE_SIZE)
+        n_compared = n_laid_out**2 + (n_images * n_laid_out if n_images > n_laid_out else 0)
+        self._n_laid_out, self._compared = n_laid_out, 0
+        self._total = n_compared // _COMPARED_IN_EPOCH + n_laid_out * _epochs(n_laid_out)
+
+    def add_compared(self, n_pairs: int) -> None:
+        """So many more pairs of images have been compared."""
+        self.check()
+        self._compared += n_pairs
+        self._tell(0)
 
     def write(self, text: str) -> int:
         self.check()
         done, _, total = text.strip().partition("/")
-        if self._progress is not None and total:
-            self._progress(int(done), int(total))
+        if total:
+            self._tell(int(done))
         return len(text)
+
+    def _tell(self, epochs: int) -> None:
+        if self._progress is not None:
+            done = self._compared // _COMPARED_IN_EPOCH + self._n_laid_out * epochs
+            self._progress(done, self._total)
 
     def check(self) -> None:
         """Raise Cancelled if the work is to stop."""
@@ -153,7 +172,7 @@ def _fit(
         layout = umap.UMAP(
             n_neighbors=n_neighbors,
             min_dist=min_dist,
-            n_epochs=500 if n_images <= _LONG_RUN_IMAGES else 200,
+            n_epochs=_epochs(n_images),
             init=_spread(start, seed),
             random_state=seed,
             n_jobs=1,
@@ -162,6 +181,10 @@ def _fit(
             tqdm_kwds={"disable": False, "file": report, "bar_format": "{n_fmt}/{total_fmt}"},
         ).fit_transform(start)  # the neighbours say all; the rows themselves are not looked at
     return np.asarray(layout, dtype=np.float32)
+
+
+def _epochs(n_images: int) -> int:
+    return 500 if n_images <= _LONG_RUN_IMAGES else 200
 
 
 def _neighbours(
@@ -179,6 +202,7 @@ def _neighbours(
             report.check()
             block = slice(at, at + _BLOCK)
             distances[block], indices[block] = search.kneighbors(rows[block])
+            report.add_compared(len(indices[block]) * known.shape[0])
     return indices, distances
 
 

@@ -19,8 +19,8 @@ from esmc_core.errors import Cancelled
 from esmc_core.projection import Progress, ShouldStop
 
 _POLL_S = 0.2
-# What both processes see: epochs done, epochs in all, and the number of the last run that is to
-# stop.
+# What both processes see: how much is done, of how much, and the number of the last run that is
+# to stop.
 _DONE, _TOTAL, _STOPPED = range(3)
 
 

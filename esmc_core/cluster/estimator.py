@@ -98,7 +98,8 @@ class ESMCClustering(ClusterMixin, BaseEstimator):
         Args:
             X: (n_rows, n_features) floats, dense or scipy sparse.
             y: ignored.
-            progress: called with epochs done and epochs in all.
+            progress: called with the head's epochs done and in all; without a head with K-means'
+                rows, see `fit_kmeans`.
             on_epoch: to watch the head learn: called after each of its epochs with the number,
                 from 1, its (n_rows, n_clusters) float32 outputs, and the (n_rows,) int64 labels
                 that it would give if it stopped there, all in K-means' own numbering.
@@ -123,7 +124,12 @@ class ESMCClustering(ClusterMixin, BaseEstimator):
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         rows = rows_of(matrix, device=self.device)
         found = fit_kmeans(
-            rows, self.n_clusters, n_init=self.n_init, seed=seed, should_stop=should_stop
+            rows,
+            self.n_clusters,
+            n_init=self.n_init,
+            seed=seed,
+            progress=None if self.use_head else progress,
+            should_stop=should_stop,
         )
         if self.use_head:
             labels, confidence, pseudo = self._run_head(

@@ -14,6 +14,11 @@ from esmc_core.errors import Cancelled
 TRIAL_ROWS = 5_000
 """Above this many rows the starts compete on so many of them."""
 
+_USUAL_ITERATIONS = 30  # foreseen for a first start
+_MORE_ON_ALL = 2  # times as many iterations as the starts took are foreseen on all rows
+
+Progress = Callable[[int, int], None]
+
 
 @dataclass(frozen=True)
 class KMeansResult:
@@ -42,6 +47,7 @@ def fit_kmeans(
     max_iter: int = 300,
     tolerance: float = 1e-4,
     seed: int = 0,
+    progress: Progress | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> KMeansResult:
     """The partition of lowest inertia out of `n_init` k-means++ starts.
@@ -51,23 +57,87 @@ def fit_kmeans(
 
     Random numbers are drawn on the CPU: the same seed starts from the same rows on any device.
 
+    Args:
+        progress: called after each iteration with the rows gone over and those foreseen in all;
+            how many iterations there will be is not known, so that the latter changes.
+
     Raises:
-        Cancelled: `should_stop` said so, asked once a start.
+        Cancelled: `should_stop` said so, asked after each centre and iteration.
     """
     generator = torch.Generator().manual_seed(seed)
     trial = _sample(rows, max(TRIAL_ROWS, 20 * n_clusters), generator)
+    runs = [trial.n_rows] * n_init + ([] if trial is rows else [rows.n_rows])
+    effort = _Effort(runs, progress, should_stop)
     best: KMeansResult | None = None
     for _ in range(n_init):
-        if should_stop is not None and should_stop():
-            raise Cancelled()
-        start = trial.dense(choose_starts(trial, n_clusters, generator=generator))
-        result = refine(trial, start, max_iter=max_iter, tolerance=tolerance)
+        chosen = choose_starts(trial, n_clusters, generator=generator, after_each=effort.check)
+        result = refine(
+            trial,
+            trial.dense(chosen),
+            max_iter=max_iter,
+            tolerance=tolerance,
+            after_each=effort.count_iteration,
+        )
+        effort.end_run()
         if best is None or result.inertia < best.inertia * (1 - 1e-6):
             best = result
     assert best is not None
     if trial is rows:
         return best
-    return refine(rows, best.centroids, max_iter=max_iter, tolerance=tolerance)
+    return refine(
+        rows,
+        best.centroids,
+        max_iter=max_iter,
+        tolerance=tolerance,
+        after_each=effort.count_iteration,
+    )
+
+
+class _Effort:
+    """Counts the rows that K-means goes over, and foresees how many are still to come.
+
+    Args:
+        runs: the number of rows of each run of Lloyd's iterations, in their order.
+    """
+
+    def __init__(
+        self,
+        runs: list[int],
+        progress: Progress | None,
+        should_stop: Callable[[], bool] | None,
+    ) -> None:
+        self._runs, self._progress, self._should_stop = runs, progress, should_stop
+        self._ended: list[int] = []  # iterations of the runs that have ended
+        self._n_iter = 0
+        self._report()
+
+    def check(self) -> None:
+        """Raise Cancelled if the work is to stop."""
+        if self._should_stop is not None and self._should_stop():
+            raise Cancelled()
+
+    def count_iteration(self) -> None:
+        """One more iteration of the run that is under way."""
+        self._n_iter += 1
+        self._report()
+        self.check()
+
+    def end_run(self) -> None:
+        self._ended.append(self._n_iter)
+        self._n_iter = 0
+
+    def _report(self) -> None:
+        if self._progress is None:
+            return
+        ended = self._ended
+        usual = sum(ended) / len(ended) if ended else _USUAL_ITERATIONS
+        past = sum(n * rows for n, rows in zip(ended, self._runs, strict=False))
+        foreseen = [usual * rows for rows in self._runs[len(ended) :]]
+        if self._runs[-1] > self._runs[0]:
+            foreseen[-1] *= _MORE_ON_ALL
+        now = self._n_iter * self._runs[len(ended)]
+        foreseen[0] = max(foreseen[0], 1.25 * now)
+        self._progress(past + now, int(past + sum(foreseen)))
 
 
 def _sample(rows: Rows, n_wanted: int, generator: torch.Generator) -> Rows:
@@ -77,11 +147,20 @@ def _sample(rows: Rows, n_wanted: int, generator: torch.Generator) -> Rows:
     return rows.take(chosen.sort().values.to(rows.device))
 
 
-def choose_starts(rows: Rows, n_clusters: int, *, generator: torch.Generator) -> torch.Tensor:
+def choose_starts(
+    rows: Rows,
+    n_clusters: int,
+    *,
+    generator: torch.Generator,
+    after_each: Callable[[], None] | None = None,
+) -> torch.Tensor:
     """(n_clusters,) int64 rows to start from: k-means++, the best of several trials each.
 
     A row is drawn with a probability proportional to its squared distance to the nearest row
     chosen so far; of 2 + ln(n_clusters) draws the one is kept that lowers their sum the most.
+
+    Args:
+        after_each: called after each row that is chosen; what it raises ends the work.
     """
     n_trials = 2 + int(math.log(n_clusters))
     first = torch.randint(rows.n_rows, (1,), generator=generator).to(rows.device)
@@ -96,16 +175,26 @@ def choose_starts(rows: Rows, n_clusters: int, *, generator: torch.Generator) ->
         best = updated.double().sum(dim=0).argmin(dim=0, keepdim=True)
         chosen.append(candidates[best])
         nearest = updated[:, best]
+        if after_each is not None:
+            after_each()
     return torch.cat(chosen)
 
 
 def refine(
-    rows: Rows, centroids: torch.Tensor, *, max_iter: int = 300, tolerance: float = 1e-4
+    rows: Rows,
+    centroids: torch.Tensor,
+    *,
+    max_iter: int = 300,
+    tolerance: float = 1e-4,
+    after_each: Callable[[], None] | None = None,
 ) -> KMeansResult:
     """Lloyd's iterations from given (n_clusters, n_columns) centroids.
 
     They end when no label changes, or when the centroids' squared shift falls to `tolerance`
     times the mean variance of a column. An empty cluster gets the row farthest from its centroid.
+
+    Args:
+        after_each: called after each iteration; what it raises ends the work.
     """
     limit = tolerance * rows.mean_variance
     previous: torch.Tensor | None = None
@@ -118,6 +207,8 @@ def refine(
         moved = rows.centroids(labels, len(centroids))
         shift = float((moved - centroids).square().sum())
         centroids, previous = moved, labels
+        if after_each is not None:
+            after_each()
         if shift <= limit:
             break
     nearest, labels = rows.squared_distances(centroids).min(dim=1)

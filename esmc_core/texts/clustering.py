@@ -9,7 +9,8 @@ import numpy as np
 
 from esmc_core.cluster.clustering import Clustering, ClusterSettings, Source
 from esmc_core.errors import InputError
-from esmc_core.texts.guided import guided_labels
+from esmc_core.naming import DominantToken
+from esmc_core.texts.guided import Stage, guided_labels
 from esmc_core.texts.preferences import Preferences
 from esmc_core.texts.terms import distinctive_terms, term_names
 
@@ -36,6 +37,7 @@ def cluster_texts(
     *,
     answers: Preferences | None = None,
     with_terms: bool = True,
+    stage: Stage | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> Clustering:
     """Clusters of the embeddings; names are made of the clusters' distinctive terms.
@@ -45,6 +47,7 @@ def cluster_texts(
         source: what the embeddings are, by key.
         answers: that guide the clusters, see `guided_labels`; None for K-means.
         with_terms: False leaves the clusters without terms and names, which takes less time.
+        stage: called at the beginning of a step with its name, for what to tell its progress.
 
     Returns:
         Whose `labels`, `confidence` (simplified silhouette, 0 to 1) and `distances` are
@@ -66,14 +69,22 @@ def cluster_texts(
             f"Lower the number to {n_distinct} or fewer.",
         )
     if answers is None:
-        labels, confidence, distances = _kmeans(embeddings, settings, should_stop)
+        labels, confidence, distances = _kmeans(embeddings, settings, stage, should_stop)
     else:
         labels = guided_labels(
-            embeddings, n_clusters, answers, seed=settings.seed, should_stop=should_stop
+            embeddings,
+            n_clusters,
+            answers,
+            seed=settings.seed,
+            stage=stage,
+            should_stop=should_stop,
         )
         labels = _by_size(labels)
         confidence, distances = _margins(embeddings, labels)
-    terms = distinctive_terms(texts, labels) if with_terms else [[]] * n_clusters
+    terms: list[list[DominantToken]] = [[]] * n_clusters
+    if with_terms:
+        telling = None if stage is None else stage("finding what they have in common")
+        terms = distinctive_terms(texts, labels, progress=telling, should_stop=should_stop)
     return Clustering(
         settings=settings,
         source=source,
@@ -86,13 +97,20 @@ def cluster_texts(
 
 
 def _kmeans(
-    embeddings: np.ndarray, settings: ClusterSettings, should_stop: Callable[[], bool] | None
+    embeddings: np.ndarray,
+    settings: ClusterSettings,
+    stage: Stage | None,
+    should_stop: Callable[[], bool] | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     from esmc_core.cluster.estimator import ESMCClustering
 
     found = ESMCClustering(
         settings.n_clusters, use_head=False, n_init=settings.n_init, random_state=settings.seed
-    ).fit(embeddings, should_stop=should_stop)
+    ).fit(
+        embeddings,
+        progress=None if stage is None else stage("grouping"),
+        should_stop=should_stop,
+    )
     return found.labels_, found.confidence_, found.distances_
 
 

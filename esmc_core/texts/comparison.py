@@ -58,6 +58,7 @@ def compare(
     *,
     labels: Sequence[str] | None = None,
     n_changed: int = 20,
+    progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> Comparison:
     """Compare two clusterings, and the neighbours of some texts.
@@ -65,6 +66,7 @@ def compare(
     Args:
         embeddings_before, embeddings_after: (n_texts, d) float32 of length 1.
         labels: (n_texts,) the user's, "" where there is none.
+        progress: called with texts done and in all whose neighbours are compared.
 
     Raises:
         Cancelled: `should_stop` said so.
@@ -75,7 +77,7 @@ def compare(
             compare_with_truth(before.labels, labels),
             compare_with_truth(after.labels, labels),
         )
-    changed = _changed_texts(embeddings_before, embeddings_after, should_stop)
+    changed = _changed_texts(embeddings_before, embeddings_after, progress, should_stop)
     mean_kept = float(np.mean([found.kept for found in changed])) if changed else 1.0
     most = sorted(changed, key=lambda found: found.kept)[:n_changed]
     shown = tuple(found for found in most if found.kept < 1)
@@ -99,15 +101,20 @@ def matched_colours(before: Clustering, after: Clustering) -> list[str]:
 
 
 def _changed_texts(
-    before: np.ndarray, after: np.ndarray, should_stop: Callable[[], bool] | None
+    before: np.ndarray,
+    after: np.ndarray,
+    progress: Callable[[int, int], None] | None,
+    should_stop: Callable[[], bool] | None,
 ) -> list[ChangedText]:
     n_texts = len(before)
     probed = np.random.default_rng(0).permutation(n_texts)[:N_PROBED]
     before, after = np.asarray(before), np.asarray(after)
     found = []
-    for text in probed.tolist():
+    for done, text in enumerate(probed.tolist()):
         if should_stop is not None and should_stop():
             raise Cancelled()
+        if progress is not None:
+            progress(done, len(probed))
         old, new = changed_neighbours(before, after, text, n_neighbours=N_NEIGHBOURS)
         left, came = old[~np.isin(old, new)], new[~np.isin(new, old)]
         kept = 1 - len(left) / max(len(old), 1)

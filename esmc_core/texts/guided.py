@@ -25,6 +25,8 @@ _LEAST_SMALL, _MOST_SMALL = 100, 500
 _DOUBT = 6.0
 
 Stop = Callable[[], bool]
+Progress = Callable[[int, int], None]
+Stage = Callable[[str], Progress]
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ def guided_labels(
     settings: GuideSettings | None = None,
     *,
     seed: int = 0,
+    stage: Stage | None = None,
     should_stop: Stop | None = None,
 ) -> np.ndarray:
     """Cluster by the embeddings and the answers.
@@ -60,6 +63,7 @@ def guided_labels(
     Args:
         embeddings: (n_texts, d) float32 of length 1, of `n_clusters` or more different texts.
         data: the answers; with none, small clusters are merged by likeness alone.
+        stage: called at the beginning of a step with its name, for what to tell its progress.
 
     Returns:
         (n_texts,) int64 from 0 to n_clusters − 1.
@@ -72,13 +76,25 @@ def guided_labels(
     wanted = max(n_clusters, min(max(2 * n_clusters, _LEAST_SMALL), _MOST_SMALL, n_texts // 4))
     with threads_for(n_texts):
         n_neighbours = min(settings.n_neighbours, n_texts // 20)
-        averaged = neighbour_means(embeddings, n_neighbours, should_stop=should_stop)
+        averaged = neighbour_means(
+            embeddings,
+            n_neighbours,
+            progress=None if stage is None else stage("finding what is near each text"),
+            should_stop=should_stop,
+        )
         points = leading_directions(averaged, settings.n_directions)
         if count_distinct_rows(points, n_clusters) < n_clusters:
             points = leading_directions(embeddings, settings.n_directions)
         n_small = min(wanted, count_distinct_rows(points, wanted))
         rows = DenseRows.from_array(points)
-        found = fit_kmeans(rows, n_small, n_init=1, seed=seed, should_stop=should_stop)
+        found = fit_kmeans(
+            rows,
+            n_small,
+            n_init=1,
+            seed=seed,
+            progress=None if stage is None else stage("grouping"),
+            should_stop=should_stop,
+        )
     small = np.unique(found.labels.cpu().numpy(), return_inverse=True)[1]
     votes = count_votes(small, data)
     merged = merge(points, small, n_clusters, votes, settings, should_stop=should_stop)
@@ -95,9 +111,17 @@ def plain_labels(embeddings: np.ndarray, n_clusters: int, *, seed: int = 0) -> n
 
 
 def neighbour_means(
-    embeddings: np.ndarray, n_neighbours: int, *, should_stop: Stop | None = None
+    embeddings: np.ndarray,
+    n_neighbours: int,
+    *,
+    progress: Progress | None = None,
+    should_stop: Stop | None = None,
 ) -> np.ndarray:
-    """(n_texts, d) float32 of length 1: each text's mean with its nearest neighbours."""
+    """(n_texts, d) float32 of length 1: each text's mean with its nearest neighbours.
+
+    Args:
+        progress: called with texts done and in all.
+    """
     if n_neighbours < 1:
         return np.asarray(embeddings, dtype=np.float32)
     rows = torch.from_numpy(np.array(embeddings, dtype=np.float32))
@@ -110,6 +134,8 @@ def neighbour_means(
     for start in range(0, len(rows), step):
         if should_stop is not None and should_stop():
             raise Cancelled()
+        if progress is not None:
+            progress(start, len(rows))
         block = rows[start : start + step]
         nearest = (block @ pool.T).topk(n_neighbours + 1, dim=1).indices
         total = pool[nearest.flatten()].view(len(block), n_neighbours + 1, -1).sum(dim=1)

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
+Stage = Callable[[str], Progress]
 Stop = Callable[[], bool]
 
 
@@ -170,11 +171,17 @@ class Study:
         round: str | None = None,
         *,
         progress: Progress | None = None,
+        stage: Stage | None = None,
         should_stop: Stop | None = None,
     ) -> list[Triplet]:
         """The triplets to ask about the embedding after a round, drawn once.
 
         None of an earlier round on the way to it is among them.
+
+        Args:
+            progress: of the embedding, where that has still to be made.
+            stage: called at the beginning of a further step with its name, for what to tell its
+                progress.
         """
         round = self.round_in_use if round is None else round
         name = f"triplets-{round or 'untuned'}"
@@ -188,6 +195,8 @@ class Study:
             sampling=self.settings.sampling,
             seed=self.settings.seed,
             known=known,
+            progress=None if stage is None else stage("drawing the questions"),
+            should_stop=should_stop,
         )
         self._write(name, {"triplets": [(t.query, t.choice1, t.choice2) for t in found]})
         return found
@@ -339,6 +348,7 @@ class Study:
         seed: int = 0,
         round: str | None = None,
         progress: Progress | None = None,
+        stage: Stage | None = None,
         should_stop: Stop | None = None,
     ) -> Clustering:
         """Cluster by the embedding after a round, or reopen that clustering; it is saved.
@@ -346,7 +356,7 @@ class Study:
         After a round its answers guide the clusters; untuned it is plain K-means.
 
         Args:
-            progress: of the embedding, where that has still to be made.
+            progress, stage: as in `triplets`.
 
         Raises:
             InputError: there are more clusters than different texts.
@@ -371,6 +381,7 @@ class Study:
             settings,
             source,
             answers=None if round == UNTUNED else self.rounds.answers(round),
+            stage=stage,
             should_stop=should_stop,
         )
         save_clustering(folder, found)

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import scipy.sparse
 
+from esmc_core.errors import Cancelled
 from esmc_core.naming import DominantToken
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0e7f]")
 _MAX_TERMS = 60_000
 _NAME_TERMS = 3
+_READ_BLOCK = 1_000
 _PAIR_BONUS = 1.25
 
 
 def distinctive_terms(
-    texts: Sequence[str], labels: np.ndarray, *, n_terms: int = 10
+    texts: Sequence[str],
+    labels: np.ndarray,
+    *,
+    n_terms: int = 10,
+    progress: Callable[[int, int], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
 ) -> list[list[DominantToken]]:
     """The terms of each cluster by c-TF-IDF, W_tc = tf_tc · log(1 + A / f_t).
 
@@ -29,12 +36,16 @@ def distinctive_terms(
 
     Args:
         labels: (n_texts,) int, clusters from 0.
+        progress: called with texts read and in all.
 
     Returns:
         For each cluster up to `n_terms` tokens: `probability` is the share of its texts with the
         term, `weight` the c-TF-IDF, `share` the same share.
+
+    Raises:
+        Cancelled: `should_stop` said so.
     """
-    counts, terms = _count(texts)
+    counts, terms = _count(_read(texts, progress, should_stop), len(texts))
     n_clusters = int(labels.max(initial=-1)) + 1
     sizes = np.bincount(labels, minlength=n_clusters)
     members = scipy.sparse.csr_matrix(
@@ -87,7 +98,21 @@ def words_of(text: str) -> list[str]:
     return words
 
 
-def _count(texts: Sequence[str]) -> tuple[scipy.sparse.csr_matrix, list[str]]:
+def _read(
+    texts: Sequence[str],
+    progress: Callable[[int, int], None] | None,
+    should_stop: Callable[[], bool] | None,
+) -> Iterator[str]:
+    for done, text in enumerate(texts):
+        if done % _READ_BLOCK == 0:
+            if should_stop is not None and should_stop():
+                raise Cancelled()
+            if progress is not None:
+                progress(done, len(texts))
+        yield text
+
+
+def _count(texts: Iterable[str], n_texts: int) -> tuple[scipy.sparse.csr_matrix, list[str]]:
     """(n_texts, n_terms) how often each term stands in each text, and the terms."""
     from sklearn.feature_extraction.text import CountVectorizer
 
@@ -95,7 +120,7 @@ def _count(texts: Sequence[str]) -> tuple[scipy.sparse.csr_matrix, list[str]]:
     try:
         counts = vectorizer.fit_transform(texts)
     except ValueError:  # not one word in all of them
-        return scipy.sparse.csr_matrix((len(texts), 1)), ["…"]
+        return scipy.sparse.csr_matrix((n_texts, 1)), ["…"]
     return scipy.sparse.csr_matrix(counts, dtype=np.float64), list(
         vectorizer.get_feature_names_out()
     )

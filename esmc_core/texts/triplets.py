@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -43,24 +43,28 @@ def sample_triplets(
     sampling: Sampling = "entropy",
     seed: int = 0,
     known: Collection[Triplet] = (),
+    progress: Callable[[int, int], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
 ) -> list[Triplet]:
     """Triplets to ask about; of random texts for comparison.
 
     Args:
         embeddings: (n_texts, d) float.
         known: triplets of an earlier round, which are not drawn again.
+        progress: as of `cluster_softly`.
 
     Returns:
         Up to `n_triplets` different ones; fewer where the texts give no more.
 
     Raises:
         InputError: there are fewer than four texts.
+        Cancelled: `should_stop` said so.
     """
     rng = np.random.default_rng(seed)
     taken = {triplet.unordered for triplet in known}
     if sampling == "random":
         return _random_triplets(len(embeddings), n_triplets, rng, taken)
-    soft = cluster_softly(embeddings, seed=seed)
+    soft = cluster_softly(embeddings, seed=seed, progress=progress, should_stop=should_stop)
     return _entropy_triplets(soft, n_triplets, rng, taken, is_central=sampling == "entropy")
 
 

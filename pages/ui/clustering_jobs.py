@@ -33,7 +33,7 @@ def start(collection: Collection, store: LensStore, cell: Cell, settings: Cluste
         if settings.representation == "hidden":
             from esmc_core.extract import run_hidden_pass
 
-            job.stage = "loading the model"
+            job.at("loading the model")
             hidden = run_hidden_pass(
                 models().get(store.spec.model),
                 store,

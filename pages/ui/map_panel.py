@@ -46,8 +46,8 @@ def _job(store: LensStore, found: Clustering) -> Job:
 
 def _start(store: LensStore, found: Clustering) -> None:
     def work(job: Job) -> np.ndarray:
-        job.stage = "comparing the pictures"
-        project = partial(projection().project, progress=job.progress, should_stop=job.should_stop)
+        progress = job.at("finding which pictures are alike, and placing them")
+        project = partial(projection().project, progress=progress, should_stop=job.should_stop)
         return workspace().lay_out(store, found, project)
 
     jobs().submit(_job_key(store, found), work, title="Laying out the map", lane="map")

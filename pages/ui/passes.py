@@ -35,7 +35,7 @@ def start(
     def work(job: Job) -> None:
         from esmc_core.extract import run_passes, shares_passes
 
-        job.stage = "loading the model"
+        job.at("loading the model")
         loaded = models().get(model)
         is_shared = shares_passes(loaded, criteria)
         stores = [

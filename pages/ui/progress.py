@@ -62,10 +62,10 @@ def _describe(job: Job) -> str:
     if job.state == "queued":
         return f"{job.title}: waiting for other work to end"
     parts = [job.title]
-    if job.total:
-        parts.append(f"{job.done:,} of {job.total:,}")
-    elif job.stage:
+    if job.stage:
         parts.append(job.stage)
+    elif job.total:
+        parts.append(f"{job.done:,} of {job.total:,}")
     if job.remaining_s is not None:
         parts.append(f"{duration(job.remaining_s)} left")
     return " · ".join(parts)

@@ -4,7 +4,7 @@ import threading
 import time
 
 from esmc_core.errors import Cancelled, InputError
-from esmc_core.jobs import JobRunner
+from esmc_core.jobs import Job, JobRunner
 
 
 def wait(job):
@@ -83,6 +83,38 @@ def test_the_estimate_follows_the_pace():
     assert 0.05 < job.remaining_s < 2
     gate.set()
     wait(job)
+
+
+def test_the_pace_counts_anew_from_each_stage():
+    job = Job("k", "A", state="running")
+    told = []
+
+    def note():
+        told.append((job.stage, job.remaining_s is not None, round(job.fraction, 1)))
+
+    job.at("loading")
+    note()
+    job.progress(0, 4)
+    note()
+    job.progress(2, 4)
+    note()
+    grouping = job.at("grouping")
+    note()
+    grouping(0, 100)
+    note()
+    grouping(50, 120)
+    note()
+    time.sleep(0.05)
+    grouping(100, 200)
+    assert told == [
+        ("loading", False, 0.0),
+        ("", False, 0.0),
+        ("", True, 0.5),
+        ("grouping", False, 0.0),
+        ("grouping", False, 0.0),
+        ("grouping", True, 0.4),
+    ]
+    assert 0.04 < job.remaining_s < 1
 
 
 def test_a_job_of_many_keys_is_found_by_each_but_takes_none_from_another():

@@ -6,6 +6,7 @@ import torch
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
+from esmc_core.cluster import kmeans
 from esmc_core.cluster.kmeans import choose_starts, fit_kmeans, refine
 from esmc_core.cluster.rows import rows_of
 from esmc_core.errors import Cancelled
@@ -82,3 +83,30 @@ def test_rows_that_are_all_the_same_end():
 def test_it_stops_when_told():
     with pytest.raises(Cancelled):
         fit_kmeans(rows_of(clouds()[0]), 3, should_stop=lambda: True)
+
+
+@pytest.mark.parametrize("trial_rows", [1_000, 40])
+def test_progress_grows_towards_what_is_foreseen_and_changes_nothing(monkeypatch, trial_rows):
+    monkeypatch.setattr(kmeans, "TRIAL_ROWS", trial_rows)
+    rows, told = rows_of(clouds(150, 4)[0]), []
+    found = fit_kmeans(rows, 4, n_init=3, progress=lambda *step: told.append(step))
+    assert torch.equal(found.labels, fit_kmeans(rows, 4, n_init=3).labels)
+    done = [step[0] for step in told]
+    assert done[0] == 0 and done == sorted(done) and len(set(done)) == len(done)
+    assert all(done < foreseen for done, foreseen in told)
+    # What is still foreseen at the end is a few iterations of the last run.
+    assert done[-1] > told[-1][1] / 4
+
+
+def test_it_stops_within_a_start_and_within_a_run():
+    rows = rows_of(np.random.default_rng(0).random((300, 8), dtype=np.float32))
+    for n_before in (2, 30):
+        asked = []
+
+        def should_stop(asked=asked, n_before=n_before):
+            asked.append(True)
+            return len(asked) > n_before
+
+        with pytest.raises(Cancelled):
+            fit_kmeans(rows, 20, n_init=1, should_stop=should_stop)
+        assert len(asked) == n_before + 1

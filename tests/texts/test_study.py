@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from esmc_core.config import Config
-from esmc_core.errors import InputError, StoreError
+from esmc_core.errors import Cancelled, InputError, StoreError
 from esmc_core.texts.adapter import AdapterSettings
 from esmc_core.texts.answers import PERSON
 from esmc_core.texts.asking import ask_all
@@ -173,6 +173,23 @@ def test_clusters_are_renamed_named_by_an_llm_and_kept(place):
     assert parse_name("A name of far too many words for a cluster of texts") == ""
     with pytest.raises(StoreError):
         study.open_clustering("../..")
+
+
+def test_stages_are_told_with_their_progress(place):
+    workspace, collection, settings = place
+    study, told = workspace.study(collection, settings), {}
+
+    def stage(name):
+        told[name] = []
+        return lambda *step: told[name].append(step)
+
+    study.triplets(stage=stage)
+    study.cluster(3, stage=stage)
+    study.cluster(3, stage=stage)  # reopened: no stage begins
+    assert list(told) == ["drawing the questions", "grouping", "finding what they have in common"]
+    assert all(steps == sorted(steps) and steps[0][0] == 0 for steps in told.values())
+    with pytest.raises(Cancelled):
+        study.cluster(4, stage=stage, should_stop=lambda: "grouping" in told)
 
 
 def test_neighbours_before_and_after():

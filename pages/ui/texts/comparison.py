@@ -39,17 +39,19 @@ def _start(study: Study, made: Round, n_clusters: int, key: str) -> None:
     def work(job: Job) -> Comparison:
         from esmc_core.texts.comparison import compare
 
-        job.stage = "clustering before and after"
+        job.at("loading the embedder")
         stop = job.should_stop
         embeddings = [
             np.asarray(study.embeddings(round, progress=job.progress, should_stop=stop))
             for round in (made.base, made.key)
         ]
-        job.progress(0, None)
         before, after = (
-            study.cluster(n_clusters, round=round, should_stop=stop)
+            study.cluster(n_clusters, round=round, stage=job.at, should_stop=stop)
             for round in (made.base, made.key)
         )
-        return compare(before, after, *embeddings, labels=labels, should_stop=stop)
+        progress = job.at("comparing the neighbours")
+        return compare(
+            before, after, *embeddings, labels=labels, progress=progress, should_stop=stop
+        )
 
     jobs().submit(key, work, title="Comparing", lane=steps.LANE)

@@ -59,7 +59,7 @@ def _uploader() -> None:
 
 def _read(name: str, content: bytes, encoding: str) -> None:
     def work(job: Job) -> tuple[Table, bytes]:
-        job.stage = name
+        job.at(name)
         return parse_table(name, content, encoding=encoding), content
 
     key = st.session_state[_JOB] = f"texts-intake/{uuid.uuid4().hex}"

@@ -32,8 +32,7 @@ def draw_triplets(study: Study, round: str) -> Job:
 
     def work(job: Job) -> None:
         _embed(study, round, job)
-        job.stage = "drawing the questions"
-        study.triplets(round, should_stop=job.should_stop)
+        study.triplets(round, stage=job.at, should_stop=job.should_stop)
         study.embedder_choices(round)
 
     key = key_of_step(study, "triplets", round)
@@ -45,7 +44,7 @@ def draw_pairs(study: Study, round: str) -> Job:
 
     def work(job: Job) -> None:
         _embed(study, round, job)
-        job.stage = "merging the texts two by two"
+        job.at("merging the texts two by two, some seconds")
         study.hierarchy(round)
 
     key = key_of_step(study, "pairs", round)
@@ -103,7 +102,7 @@ def tune(study: Study, judge: str, settings: TuneSettings, *, base: str) -> Job:
     """Tune by the answers so far; what is kept is put to use."""
 
     def work(job: Job) -> Round:
-        job.stage = "loading the embedder"
+        job.at("loading the embedder")
         made = study.tune(judge, settings, progress=job.progress, should_stop=job.should_stop)
         if made.report.is_kept:
             _embed(study, made.key, job)
@@ -118,14 +117,14 @@ def cluster(study: Study, n_clusters: int, *, seed: int, round: str) -> Job:
 
     def work(job: Job) -> Clustering:
         _embed(study, round, job)
-        job.stage = "grouping"
-        return study.cluster(n_clusters, seed=seed, round=round, should_stop=job.should_stop)
+        return study.cluster(
+            n_clusters, seed=seed, round=round, stage=job.at, should_stop=job.should_stop
+        )
 
     key = key_of_step(study, "cluster", round, n_clusters, seed)
     return jobs().submit(key, work, title="Clustering", lane=LANE)
 
 
 def _embed(study: Study, round: str, job: Job) -> None:
-    job.stage = "loading the embedder"
+    job.at("loading the embedder")
     study.embeddings(round, progress=job.progress, should_stop=job.should_stop)
-    job.progress(0, None)

@@ -74,8 +74,8 @@ def draw_map(
 
 def _start(study: Study, round: str, key: str) -> None:
     def work(job: Job) -> np.ndarray:
-        job.stage = "comparing the texts"
-        project = partial(projection().project, progress=job.progress, should_stop=job.should_stop)
+        progress = job.at("finding which texts are alike, and placing them")
+        project = partial(projection().project, progress=progress, should_stop=job.should_stop)
         return study.lay_out(project, round=round)
 
     jobs().submit(key, work, title="Laying out the map", lane="map")
