@@ -12,7 +12,7 @@ import torch
 from esmc_core.feature_store import FeatureStore
 from esmc_core.lens import TOP_K, read_lens
 from esmc_core.lens_store import LensStore, PassSpec, hidden_path
-from esmc_core.look import OpenImage, look
+from esmc_core.look import OpenImage, is_small_on_cpu, look
 from esmc_core.models.model import Lens, VisionLanguageModel
 from esmc_core.models.shared_prefix import can_share, hidden_states_of_all
 from esmc_core.transfer import to_host
@@ -28,7 +28,7 @@ def default_batch_size(model: VisionLanguageModel) -> int:
     picture of a large model has hundreds of tokens.
     """
     if model.device.type == "cpu":
-        return 32 if model.n_parameters < 100e6 else 16 if model.n_parameters < 500e6 else 1
+        return 32 if is_small_on_cpu(model) else 16 if model.n_parameters < 500e6 else 1
     return 64 if model.device.type == "cuda" else 16
 
 

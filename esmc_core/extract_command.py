@@ -10,8 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
-import torch
-
 from esmc_core.config import Config
 from esmc_core.errors import InputError, ModelError
 from esmc_core.extract import run_passes
@@ -20,6 +18,7 @@ from esmc_core.lens_store import LensStore
 from esmc_core.models.catalogue import BUNDLED
 from esmc_core.models.loading import default_model, load_model
 from esmc_core.models.model import VisionLanguageModel
+from esmc_core.threads import keep_to
 from esmc_core.workspace import Workspace
 
 Bar: TypeAlias = Callable[[str], AbstractContextManager[Callable[[int, int | None], None]]]
@@ -33,7 +32,7 @@ def extract(options: argparse.Namespace, bar: Bar) -> None:
     """
     workspace = Workspace(replace(Config.from_env(), home=home_for(options.out)))
     if options.threads:
-        torch.set_num_threads(options.threads)
+        keep_to(options.threads)
     criteria = list(dict.fromkeys(" ".join(words.split()) for words in options.criterion))
     run = _extract_on_ray if options.engine == "ray" else _extract_here
     collection = run(workspace, criteria, options, bar)

@@ -16,8 +16,8 @@ from sklearn.metrics.cluster import contingency_matrix
 
 from esmc_core.cluster.kmeans import fit_kmeans
 from esmc_core.cluster.rows import Rows, rows_of
-from esmc_core.cluster.threads import threads_for
 from esmc_core.errors import Cancelled, InputError
+from esmc_core.threads import threads_for
 
 SAMPLE_SIZE = 5000
 """Images that the figures without a truth are measured on."""

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from esmc_core.cluster.threads import threads_for
 from esmc_core.errors import Cancelled, InputError
+from esmc_core.threads import threads_for
 
 N_NEIGHBORS = 15
 SAMPLE_SIZE = 10_000

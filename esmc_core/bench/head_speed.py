@@ -21,7 +21,7 @@ from esmc_core.cluster.head import Head, SparseLinear, train_head
 from esmc_core.cluster.kmeans import choose_starts, refine
 from esmc_core.cluster.pseudo_labels import choose_pseudo_labels
 from esmc_core.cluster.rows import SparseRows
-from esmc_core.cluster.threads import threads_for
+from esmc_core.threads import threads_for
 
 TURNS = 5
 _ROWS_AT_ONCE = 1_000

@@ -15,8 +15,8 @@ from esmc_core.cluster.head import Head, train_head
 from esmc_core.cluster.kmeans import KMeansResult, fit_kmeans, refine
 from esmc_core.cluster.pseudo_labels import choose_pseudo_labels
 from esmc_core.cluster.rows import DenseRows, Rows, count_distinct_rows, rows_of
-from esmc_core.cluster.threads import threads_for
 from esmc_core.errors import InputError
+from esmc_core.threads import threads_for
 
 Progress = Callable[[int, int], None]
 OnEpoch = Callable[[int, np.ndarray, np.ndarray], None]

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
 
 from esmc_core.distributed.shards import Shard, ShardFolder
@@ -22,6 +21,7 @@ from esmc_core.lens_store import PassSpec
 from esmc_core.look import look
 from esmc_core.models.loading import load_model
 from esmc_core.models.model import Lens, VisionLanguageModel
+from esmc_core.threads import keep_to
 
 Rows = dict[str, Any]
 """A block of Ray Data: a column of texts or numbers by name."""
@@ -111,7 +111,7 @@ class Looker:
         Yields:
             "number" of each batch once its shards are there, or "error", its message and hint.
         """
-        torch.set_num_threads(self.task.n_threads)
+        keep_to(self.task.n_threads)
         batches = [unpack_batch(text) for text in rows["batch"]]
         try:
             for number in self._fill(batches):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -67,6 +68,8 @@ class VisionLanguageModel:
         self.n_vocab = int(network.get_output_embeddings().weight.shape[0])
         self.max_positions = int(getattr(text_config, "max_position_embeddings", 4096))
         self.n_parameters = sum(weight.numel() for weight in network.parameters())
+        self._recorder = threading.local()
+        self._add_hooks()
 
     @property
     def device(self) -> torch.device:
@@ -238,27 +241,34 @@ class VisionLanguageModel:
 
     @contextmanager
     def recording(self, positions: torch.Tensor) -> Iterator[list[torch.Tensor]]:
-        """Keep every layer's state at `positions` (n_images, n_positions) of the next pass."""
+        """Keep every layer's state at `positions` (n_images, n_positions) of the next pass.
+
+        Of the calling thread's pass: others may run beside it.
+        """
         states: list[torch.Tensor] = []
         rows = torch.arange(len(positions), device=positions.device)[:, None]
-
-        def keep(hidden: torch.Tensor) -> None:
-            states.append(hidden[rows, positions])
-
-        def before(_module: Any, args: tuple, kwargs: dict) -> None:
-            keep(args[0] if args else kwargs["hidden_states"])
-
-        def after(_module: Any, _args: tuple, output: Any) -> None:
-            keep(output[0] if isinstance(output, tuple) else output)
-
-        layers = self.family.layers(self.network)
-        hooks = [layers[0].register_forward_pre_hook(before, with_kwargs=True)]
-        hooks += [layer.register_forward_hook(after) for layer in layers]
+        self._recorder.keep = lambda hidden: states.append(hidden[rows, positions])
         try:
             yield states
         finally:
-            for hook in hooks:
-                hook.remove()
+            del self._recorder.keep
+
+    def _add_hooks(self) -> None:
+        """Show each layer's state to whoever records in the thread that computes it."""
+        recorder = self._recorder
+
+        def before(_module: Any, args: tuple, kwargs: dict) -> None:
+            if hasattr(recorder, "keep"):
+                recorder.keep(args[0] if args else kwargs["hidden_states"])
+
+        def after(_module: Any, _args: tuple, output: Any) -> None:
+            if hasattr(recorder, "keep"):
+                recorder.keep(output[0] if isinstance(output, tuple) else output)
+
+        layers = self.family.layers(self.network)
+        layers[0].register_forward_pre_hook(before, with_kwargs=True)
+        for layer in layers:
+            layer.register_forward_hook(after)
 
     def _check(self, criterion: str) -> str:
         criterion = " ".join(criterion.split())

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy, normalize
 
-from esmc_core.cluster.threads import threads_for
 from esmc_core.errors import Cancelled
 from esmc_core.texts.preferences import Preferences
+from esmc_core.threads import threads_for
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

@@ -15,9 +15,9 @@ import torch
 
 from esmc_core.cluster.kmeans import fit_kmeans
 from esmc_core.cluster.rows import DenseRows, count_distinct_rows
-from esmc_core.cluster.threads import threads_for
 from esmc_core.errors import Cancelled
 from esmc_core.texts.preferences import Preferences
+from esmc_core.threads import threads_for
 
 _SEARCHED = 20_000  # of more texts, so many may be neighbours
 _BLOCK = 2**24

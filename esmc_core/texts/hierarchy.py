@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from esmc_core.cluster.threads import threads_for
 from esmc_core.errors import InputError
 from esmc_core.records import write_bytes
+from esmc_core.threads import threads_for
 
 _AGGLOMERATIVE_TEXTS = 5_000
 MAX_CLUSTERS = 200

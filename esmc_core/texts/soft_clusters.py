@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from esmc_core.cluster.threads import threads_for
 from esmc_core.errors import Cancelled, InputError
+from esmc_core.threads import threads_for
 
 # The paper's 67 for 768 and 77 for 1,024 dimensions are both 2.41 √d.
 THRESHOLD = 2.41

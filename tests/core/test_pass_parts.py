@@ -2,10 +2,13 @@
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_limits
 
 from esmc_core.errors import ModelError
 from esmc_core.extract import pass_spec, run_pass
@@ -51,11 +54,51 @@ def test_what_does_not_fit_is_halved_and_stays_so(tiny_model, spec, fitting, tmp
     store = LensStore.create(tmp_path / "halved", spec, [])
     sizes = fitting(3)
     run_pass(tiny_model, store, picture)
-    assert sizes[:2] == [8, 4] and max(sizes[2:]) == 2
-    assert store.is_complete and sum(sizes[2:]) == N_IMAGES
+    too_many = [size for size in sizes if size > 3]
+    assert sizes[0] == 8 and set(too_many) == {8, 4}
+    assert len(too_many) < 2 * torch.get_num_threads() + 2  # each that was under way, twice
+    assert store.is_complete and sum(sizes) - sum(too_many) == N_IMAGES
     for cell in [(0, 0), (3, 2)]:
         ours, theirs = store.cell(*cell), whole.cell(*cell)
         assert np.allclose(ours.probabilities, theirs.probabilities, atol=1e-3)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+def test_a_small_model_looks_at_as_many_batches_at_a_time_as_there_are_threads(
+    tiny_model, spec, monkeypatch, tmp_path, n_threads
+):
+    alone = LensStore.create(tmp_path / "alone", spec, [])
+    with threadpool_limits(limits=1, user_api="openmp"):
+        run_pass(tiny_model, alone, picture)
+    states, together = VisionLanguageModel.hidden_states, threading.Barrier(n_threads)
+    limits = []
+
+    def meeting(model, inputs, **more):
+        limits.append(torch.get_num_threads())
+        together.wait(5)  # or it breaks: so many threads are in here at a time
+        return states(model, inputs, **more)
+
+    monkeypatch.setattr(VisionLanguageModel, "hidden_states", meeting)
+    store = LensStore.create(tmp_path / "lanes", replace(spec, batch_size=4), [])
+    with threadpool_limits(limits=n_threads, user_api="openmp"):
+        run_pass(tiny_model, store, picture)
+    assert set(limits) == {1} and len(limits) == 6
+    for cell in np.ndindex(spec.n_layers + 1, spec.n_positions):
+        ours, theirs = store.cell(*cell), alone.cell(*cell)
+        np.testing.assert_allclose(ours.probabilities, theirs.probabilities, atol=1e-3)
+
+
+def test_each_thread_records_its_own_pass(tiny_model):
+    prompt = tiny_model.prompt("the color is")
+    inputs = [tiny_model.preprocess([picture(i)], [prompt]) for i in range(8)]
+
+    def look(i):
+        return tiny_model.hidden_states(inputs[i], n_positions=prompt.n_positions)
+
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(look, range(8)))
+    for i, states in enumerate(together):
+        torch.testing.assert_close(states, look(i), atol=1e-5, rtol=1e-5)
 
 
 def test_memory_for_no_picture_at_all(tiny_model, spec, fitting, tmp_path):
@@ -162,6 +205,9 @@ def test_a_slow_disk_holds_the_model_back():
     with WriteBehind([disk]) as writer:
         thread = threading.Thread(target=give, args=[writer])
         thread.start()
+        deadline_s = time.monotonic() + 20
+        while len(given) < 2 and time.monotonic() < deadline_s:
+            time.sleep(0.01)
         time.sleep(0.05)
         assert len(given) == 2
         go_on.set()

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_limits
 
 from esmc_core import export, metrics
 from esmc_core.cluster import pipeline
@@ -35,10 +36,8 @@ Answers = tuple[Distributions, Clustering]
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with threadpool_limits(limits=1, user_api="openmp"):
+        yield
 
 
 VOCABULARY = vocabulary()
