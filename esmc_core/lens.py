@@ -57,7 +57,7 @@ def read_lens(
                 states = states[:1]
             found = [
                 top_tokens(model.logits(some, layer=layer, lens=lens), top_k=top_k)
-                for some in _in_pieces(states.transpose(0, 1), n_vocab=model.n_vocab)
+                for some in _in_pieces(states.transpose(0, 1).contiguous(), n_vocab=model.n_vocab)
             ]
             cells.append(
                 [torch.cat(parts).expand(-1, n_images, -1) for parts in zip(*found, strict=True)]
