@@ -119,7 +119,14 @@ def _add_text_cluster(parser: argparse.ArgumentParser) -> None:
     add("--out", type=_path, required=True, metavar="FILE")
     add("--embedder", type=_text, default="all-MiniLM-L6-v2", help="hub id or folder")
     add("--prompt", type=_text, help="before each text; what the embedder wants if left")
-    add("--questions", type=_positive, default=1024, metavar="N")
+    add(
+        "--questions",
+        type=_positive,
+        default=1024,
+        metavar="N",
+        help="about triplets, 1024 if left; without --clusters up to 597 about pairs come on top",
+    )
+    add("--ask-again", action="store_true", help="questions whose answer said nothing or was lost")
     add("--method", choices=["adapter", "full"], default="adapter")
     add("--concurrency", type=_positive, default=4)
     add("--price-prompt", type=_price, default=0.0, metavar="MONEY", help="per million tokens")

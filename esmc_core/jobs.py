@@ -104,10 +104,12 @@ class Job:
     def _advance(self, done: int, total: int) -> None:
         """Note how far it is.
 
-        The pace counts from the first call, not from loading, and anew from where the work begins
-        with something else: where less is done than before, or a total becomes known.
+        The pace counts from the first call, not from loading, and anew after a pause and from
+        where the work begins with something else: where less is done than before, or a total
+        becomes known.
         """
-        if self._first is None or not self.total or done < self.done:
+        is_paused = self.controls is not None and self.controls.is_paused
+        if self._first is None or not self.total or done < self.done or is_paused:
             self._first = (time.monotonic(), done)
         self.done, self.total = done, total
 

@@ -59,7 +59,7 @@ def cluster(options: argparse.Namespace) -> None:
     write_bytes(options.out, csv_bytes(written) if is_csv else parquet_bytes(written))
     if options.save_embedder:
         study.embedder().save(options.save_embedder)
-    sizes = ", ".join(f"{name} {n}" for name, n in zip(found.names, found.sizes, strict=True))
+    sizes = "; ".join(f"{name} ({n})" for name, n in zip(found.names, found.sizes, strict=True))
     _say(f"{found.n_clusters} clusters: {sizes}")
     workspace.close()
 
@@ -68,7 +68,7 @@ class _Judge:
     """Who answers, as an open connection and a name on disk."""
 
     def __init__(self, chat: Chat, name: str, options: argparse.Namespace) -> None:
-        self.chat, self.name = chat, name
+        self.chat, self.name, self.asks_again = chat, name, options.ask_again
         self.settings = AskSettings(
             concurrency=options.concurrency,
             max_money=options.max_money,
@@ -77,6 +77,8 @@ class _Judge:
 
     def ask(self, questions: Sequence[Question], study: Study) -> None:
         """Ask what has no answer yet; first say what that costs."""
+        if self.asks_again:
+            study.answers.release_unusable(questions, self.name)
         answers = study.answers.find(questions, self.name)
         open_questions = [q for q, a in zip(questions, answers, strict=True) if a is None]
         cost = estimate(
@@ -101,6 +103,15 @@ class _Judge:
             _say("The budget ended the questions.")
         if outcome.unanswered:
             _say(f"{outcome.unanswered} questions were left unanswered.")
+        counts = tally(questions, study.answers.find(questions, self.name))
+        if counts.unusable:
+            _say(f"{counts.unusable} got no answer that says anything; --ask-again asks them anew")
+        if questions and not counts.answered:
+            raise InputError(
+                f"None of {len(questions)} questions got an answer that can be used: "
+                f"{counts.dropped} were dropped.",
+                f"See what {self.name} answers, then ask again with --ask-again.",
+            )
 
 
 @contextmanager
@@ -164,12 +175,25 @@ def _n_rounds(options: argparse.Namespace) -> int:
 
 
 def _tune(study: Study, judge: _Judge, options: argparse.Namespace) -> None:
+    _tell_cost(study, judge, options)
     base = UNTUNED
     for _ in range(_n_rounds(options)):
         base = _tune_once(study, judge, options, base)
     if study.round_in_use != UNTUNED:
         with _bar("Embedding", " texts") as progress:
             study.embeddings(progress=progress)
+
+
+def _tell_cost(study: Study, judge: _Judge, options: argparse.Namespace) -> None:
+    """Say how much will be asked in all, by the questions of the first round."""
+    triplets = study.triplet_questions(UNTUNED) * _n_rounds(options)
+    pairs = [] if options.clusters else study.pair_questions(study.pairs(study.hierarchy(UNTUNED)))
+    cost = estimate([*triplets, *pairs], prices=judge.settings.prices)
+    _say(
+        f"in all up to {len(triplets)} questions about triplets, in rounds, and {len(pairs)} about "
+        f"pairs: about {cost.prompt_tokens + cost.completion_tokens} tokens"
+        + (f", {cost.money:.2f} in money" if cost.money else "")
+    )
 
 
 def _tune_once(study: Study, judge: _Judge, options: argparse.Namespace, base: str) -> str:

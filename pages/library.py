@@ -13,9 +13,7 @@ from pages.ui.guard import escape
 from pages.ui.navigation import nothing_here, switch
 from pages.ui.resources import workspace
 from pages.ui.texts.shelf import texts_section
-from pages.ui.wording import counted
-
-N_CHARACTERS = 64
+from pages.ui.wording import counted, shortened
 
 
 def main() -> None:
@@ -87,7 +85,7 @@ def clustering_row(store: LensStore, found: Clustering) -> None:
         st.space("medium")
         names = ", ".join(found.names)
         label = f"{counted(found.n_clusters, 'cluster')}: {names}"
-        shown = label if len(label) <= N_CHARACTERS else f"{label[: N_CHARACTERS - 1]}…"
+        shown = shortened(label)
         if st.button(escape(shown), key=f"clusters-{found.key}", icon=":material/bubble_chart:"):
             cell = f"{source.layer}.{source.position}"
             place.go(collection=store.spec.collection, lens=store.key)

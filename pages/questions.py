@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.ui.navigation import nothing_here, switch
+from pages.ui.texts import llm_panel
 from pages.ui.texts.opened import open_study, open_texts
 from pages.ui.texts.perspective import perspective_form
 from pages.ui.texts.round_panel import rounds_panel
-from pages.ui.texts.triplet_panel import heading, is_ready, is_wanted, triplet_panel
+from pages.ui.texts.triplet_panel import STEP, heading, is_ready, is_wanted, triplet_panel
 from pages.ui.texts.tuning_panel import just_tuned, tuning_panel
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def choose_view(study: "Study") -> str:
         return "questions"
     key = f"view-{study.key}"
     if just_tuned() or key not in st.session_state:
-        st.session_state[key] = "rounds"
+        st.session_state[key] = "questions" if llm_panel.running(study, STEP) else "rounds"
     titles = {"questions": "Questions", "rounds": f"Results of tuning ({n_rounds})"}
     chosen = st.segmented_control(
         "Show",

@@ -41,6 +41,8 @@ CREATE TABLE IF NOT EXISTS answers (
     UNIQUE (question, judge)
 )
 """
+UNUSABLE = ("nonsense", "no answer")
+"""Reasons to drop a question that has no answer of the judge's."""
 _SWAPPED = {1: 2, 2: 1}
 _IN_ONE_QUERY = 500
 
@@ -120,19 +122,25 @@ class AnswerStore:
                 (question.key, judge),
             )
 
-    def release_interrupted(self, questions: Sequence[Question], judge: str, *, run: str) -> int:
-        """Let interrupted questions be asked again, at the user's word; how many.
+    def release_unusable(self, questions: Sequence[Question], judge: str, *, run: str = "") -> int:
+        """Let questions be asked again, at the user's word, as they may have been paid for.
+
+        Those that a run was at when it was interrupted, and those whose answer says nothing or
+        never came.
 
         Args:
             run: the run that is under way, whose claims stay.
+
+        Returns:
+            How many.
         """
         released = 0
         with self._write() as connection:
             for keys in _batches([question.key for question in questions]):
                 done = connection.execute(
-                    "DELETE FROM answers WHERE judge = ? AND state = 'claimed' AND run != ? "
-                    f"AND question IN ({_marks(keys)})",
-                    (judge, run, *keys),
+                    "DELETE FROM answers WHERE judge = ? AND (state = 'claimed' AND run != ? "
+                    f"OR reason IN ({_marks(UNUSABLE)})) AND question IN ({_marks(keys)})",
+                    (judge, run, *UNUSABLE, *keys),
                 )
                 released += done.rowcount
         return released

@@ -57,9 +57,14 @@ class AskSettings:
 
 
 class Controls:
-    """Pause, go on, stop: for the page; read by the threads that ask."""
+    """Pause, go on, stop: for the page; read by the threads that ask.
+
+    Attributes:
+        trouble: why the endpoint does not answer, in words; "" while it does.
+    """
 
     def __init__(self) -> None:
+        self.trouble = ""
         self._going = threading.Event()
         self._going.set()
         self._stopped = threading.Event()
@@ -255,6 +260,12 @@ class _Asking:
     def answered(self) -> None:
         with self._lock:
             self._failures_in_a_row = 0
+            self._controls.trouble = ""
+
+    def troubled(self, reason: str) -> None:
+        """Tell why a request was not answered."""
+        with self._lock:
+            self._controls.trouble = reason
 
     def failed(self, reason: str) -> None:
         """Count a question without a reply; raise EndpointError where there were none between."""
@@ -302,6 +313,7 @@ class _Conversation:
             except NoReply as error:
                 self._note(error)
                 reason = error.reason
+                self.asking.troubled(reason)
                 if not error.retry:
                     break
                 if error.retry_after_s is not None:

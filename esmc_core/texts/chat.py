@@ -103,7 +103,7 @@ class Chat:
         except openai.APIError as error:
             raise NoReply(f"it failed ({type(error).__name__})", may_be_paid=True) from None
         except (ValueError, IndexError, AttributeError, TypeError):  # no JSON of that protocol
-            raise NoReply("its reply is no answer of a chat", may_be_paid=True) from None
+            raise NoReply("its reply is no answer of a chat") from None
 
     def _refusal(self, error: openai.APIStatusError) -> NoReply | EndpointError:
         status = error.status_code

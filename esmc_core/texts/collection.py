@@ -79,8 +79,8 @@ def collect(name: str, column: str, values: Sequence[str]) -> TextCollection:
     texts: list[str] = []
     rows = np.full(len(values), EMPTY, dtype=np.int64)
     for row, value in enumerate(values):
-        # A lone half of a surrogate pair, which JSON can hold, is no character.
-        value = value.encode("utf-8", "replace").decode()
+        # JSON can hold a lone half of a surrogate pair, and NUL, which no CSV can.
+        value = value.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
         same = canonical(value)
         if not same:
             continue

@@ -48,7 +48,7 @@ def decode(content: bytes, *, encoding: str = "") -> tuple[str, str]:
         ) from None
     if "\0" in text:
         raise InputError(
-            "The file holds zero bytes; it is no text.", "Save it as UTF-8, CSV, JSONL or Parquet."
+            "The file holds NUL bytes, as no text does.", "Save it as UTF-8, CSV, JSONL or Parquet."
         )
     return text, found
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from esmc_core.errors import InputError
-from esmc_core.texts.answers import PERSON, Answer, AnswerStore
+from esmc_core.texts.answers import PERSON, UNUSABLE, Answer, AnswerStore
 from esmc_core.texts.questions import Question, TripletQuestion, count_tokens
 from esmc_core.texts.spend import COMPLETION_TOKENS, Prices
 
@@ -21,6 +21,7 @@ class Tally:
         n_questions: in all.
         answered: with a choice.
         dropped: neither, nonsense, or no answer after several requests.
+        unusable: of these, those without an answer that says anything.
         interrupted: sent by a run that is over, or that goes on elsewhere; no answer is known.
         agreement: share of the answered triplets in which the embedder chooses the same; None
             where there are none.
@@ -31,6 +32,7 @@ class Tally:
     n_questions: int
     answered: int
     dropped: int
+    unusable: int
     interrupted: int
     agreement: float | None
     requests: int
@@ -49,14 +51,15 @@ def tally(
     *,
     embedder_choices: np.ndarray | None = None,
     prices: Prices | None = None,
-    is_free: bool = False,
+    counts_waiting: bool = True,
 ) -> Tally:
     """Count the answers to a queue.
 
     Args:
         answers: (n_questions,), of `AnswerStore.find`.
         embedder_choices: (n_questions,) 1 or 2, for triplets.
-        is_free: of a person, whose answers cost nothing.
+        counts_waiting: False leaves questions without an answer out of what was spent: those that
+            are on their way, or a person's.
     """
     known = [answer for answer in answers if answer is not None]
     claimed = [
@@ -66,13 +69,14 @@ def tally(
     ]
     prompt = sum(answer.prompt_tokens for answer in known)
     completion = sum(answer.completion_tokens for answer in known)
-    if not is_free:
+    if counts_waiting:
         prompt += sum(count_tokens(question.prompt()) for question in claimed)
         completion += COMPLETION_TOKENS * len(claimed)
     return Tally(
         n_questions=len(questions),
         answered=sum(answer.state == "answered" for answer in known),
         dropped=sum(answer.state == "dropped" for answer in known),
+        unusable=sum(answer.reason in UNUSABLE for answer in known),
         interrupted=len(claimed),
         agreement=_agreement(answers, embedder_choices),
         requests=sum(answer.requests for answer in known) + len(claimed),

@@ -391,6 +391,23 @@ class Study:
     def clusterings_folder(self) -> Path:
         return self.folder / "clusterings"
 
+    def list_clusterings(self) -> list[Clustering]:
+        """Those that can be read, the one made or renamed last first."""
+        folders = sorted(
+            self.clusterings_folder.glob("[!.]*/"), key=lambda folder: -folder.stat().st_mtime_ns
+        )
+        found = []
+        for folder in folders:
+            try:
+                found.append(load_clustering(folder))
+            except StoreError as error:
+                logger.warning("%s", error.message)
+        return found
+
+    def delete_clustering(self, key: str) -> None:
+        """Forget a clustering."""
+        shutil.rmtree(self.clusterings_folder / self.open_clustering(key).key, ignore_errors=True)
+
     def open_clustering(self, key: str) -> Clustering:
         """Reopen a clustering; raise StoreError if it is missing or damaged."""
         if not key.isalnum():

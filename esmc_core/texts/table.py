@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,8 @@ from esmc_core.texts.collection import EMPTY, TextCollection
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_SETTINGS = ("n_clusters", "n_init", "seed")  # the others are about pictures
 
 
 def text_table(
@@ -42,7 +43,7 @@ def text_table(
     labels = clustering.labels[texts]
     originals = dict(collection.duplicates)
     names, colours = clustering.names, clustering.colours
-    settings = json.dumps(dataclasses.asdict(clustering.settings), sort_keys=True)
+    settings = json.dumps({name: getattr(clustering.settings, name) for name in _SETTINGS})
 
     def of_clusters(values: list[str]) -> list[str]:
         return [

@@ -13,7 +13,7 @@ from pages.ui import preferences
 if TYPE_CHECKING:
     from esmc_core.texts.spend import Prices
 
-_KEY = "endpoint"
+_KEY, _URL, _MODEL = "endpoint", "endpoint_url", "endpoint_model"
 
 
 def current() -> Endpoint | None:
@@ -46,16 +46,12 @@ def settings() -> None:
 
 
 def _form() -> None:
-    given: Endpoint | None = st.session_state.get(_KEY)
+    # Not by `value`: a box whose value changes is another box, and loses what was typed.
+    for name in (_URL, _MODEL):
+        st.session_state.setdefault(name, preferences.get(name, ""))
     with st.form("endpoint-form", border=False):
-        url = st.text_input(
-            "Address",
-            value=given.base_url if given else preferences.get("endpoint_url", ""),
-            placeholder="http://localhost:11434/v1",
-        )
-        name = st.text_input(
-            "Model", value=given.model if given else preferences.get("endpoint_model", "")
-        )
+        url = st.text_input("Address", key=_URL, placeholder="http://localhost:11434/v1")
+        name = st.text_input("Model", key=_MODEL)
         key = st.text_input("Key", type="password", placeholder="none for a local server")
         if st.form_submit_button("Use this endpoint"):
             _use(url.strip(), name.strip(), key.strip())
@@ -70,8 +66,11 @@ def _use(url: str, name: str, key: str) -> None:
     endpoint = Endpoint(url, name, key)
     check_endpoint(endpoint)
     st.session_state[_KEY] = endpoint
-    preferences.put(endpoint_url=url, endpoint_model=name)
-    st.success("The criterion page now offers “Ask the LLM”, and texts can be judged by it.")
+    preferences.put(**{_URL: url, _MODEL: name})
+    st.success(
+        f"{name} at {url} is used from now on: the criterion page offers “Ask the LLM”, and texts "
+        "can be judged by it."
+    )
 
 
 def _price_boxes() -> None:

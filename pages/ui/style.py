@@ -13,6 +13,9 @@ h1 {
 h2 { font-weight: 620; font-size: 1.25rem !important; }
 h3 { font-weight: 600; font-size: 1.05rem !important; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+/* A box in which one types has its own frame; the page itself is nothing to press. */
+input:not([type="radio"], [type="checkbox"]):focus-visible, textarea:focus-visible,
+[data-testid="stMain"]:focus-visible { outline: none; }
 [data-testid="stHeader"] a:focus-visible { outline: 2px solid var(--accent) !important; }
 [data-testid="InputInstructions"] { display: none; }
 [data-testid="stCaptionContainer"] { opacity: .8; }
@@ -54,10 +57,14 @@ ul.esmc-card-texts > li { margin: 0 0 .35rem; padding-left: .6rem; font-size: in
 def apply() -> None:
     """Add the style sheet to the page."""
     is_dark = st.context.theme.type == "dark"
-    accent = st.get_option(f"theme.{'dark' if is_dark else 'light'}.primaryColor")
-    ink = "#0d1f1e" if is_dark else "#ffffff"  # on the accent, at a contrast of 6 and more
+    accents = [st.get_option(f"theme.{theme}.primaryColor") for theme in ("light", "dark")]
+    inks = ["#ffffff", "#0d1f1e"]  # on the accents, at a contrast of 6 and more
     st.html(
-        f"<style>:root {{ --accent: {accent}; }}"
+        # The theme may change without a run of the page; dialogs lie outside the app's element.
+        f"<style>:root {{ --accent: {accents[is_dark]}; --ink: {inks[is_dark]}; }}"
+        f".stApp {{ --accent: light-dark({', '.join(accents)}); "
+        f"--ink: light-dark({', '.join(inks)}); }}"
         f'[data-testid^="stBaseButton-primary"]:not(:disabled), '
-        f'[data-testid^="stBaseButton-primary"]:not(:disabled) * {{ color: {ink}; }}</style>{_CSS}'
+        f'[data-testid^="stBaseButton-primary"]:not(:disabled) * {{ color: var(--ink); }}</style>'
+        f"{_CSS}"
     )

@@ -12,3 +12,8 @@ def duration(seconds: float) -> str:
         return f"{max(1, round(seconds))} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def shortened(text: str, n_characters: int = 64) -> str:
+    """The text, or its beginning and "…"."""
+    return text if len(text) <= n_characters else f"{text[: n_characters - 1]}…"

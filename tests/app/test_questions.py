@@ -9,14 +9,17 @@ import pytest
 from starlette.requests import Request
 
 from esmc_core.records import write_json
-from esmc_core.texts.answers import PERSON
+from esmc_core.texts.answers import PERSON, Answer
+from esmc_core.texts.chat import judge_name
 from esmc_core.texts.judging import answer_in_person
 from esmc_core.texts.rounds import UNTUNED
 from esmc_core.texts.simulated import LabelOracle, SimulatedJudge
 from pages.ui import routes
 from pages.ui.resources import jobs
+from pages.ui.texts import llm_panel
 from pages.ui.texts.queues import Queue, state
-from tests.app.conftest import button, is_sound, settled, texts
+from pages.ui.texts.triplet_panel import STEP
+from tests.app.conftest import button, is_sound, settled, texts, wait_for_jobs
 from tests.tiny_texts import tiny_texts
 
 KEY = "sk-secret-0123456789"
@@ -70,7 +73,7 @@ def test_a_perspective_begins_a_study(study, visit):
     assert "no perspective" in app.error[0].value
     app.text_input(key="perspective").set_value("mood")
     app = settled(button(app, "Begin").click().run())
-    assert is_sound(app) and "more decided answers are needed" in texts(app)
+    assert is_sound(app) and "From 10 decided answers on; 0 so far." in texts(app)
     assert app.query_params["study"] != study.key
     again = settled(visit("questions"))
     assert again.text_input(key="perspective").value == "mood"
@@ -136,7 +139,7 @@ def test_a_person_tunes_and_sees_what_came_of_it(study, texts_place, visit):
     said = texts(app)
     assert "Round 1: " in said and "**Before**" in said and "**After**" in said
     shown = {metric.label: metric.value for metric in app.metric}
-    assert shown["Held out, before"] == f"{made.report.before:.0%}"
+    assert shown["Held out, before"] == f"{made.report.before:.1%}"
     assert "NMI after" in shown
     assert len([one for one in app.get("bidi_component") if "scatter" in str(one.proto)]) == 2
     other = "Do not use it" if study.round_in_use == made.key else "Use this round"
@@ -158,7 +161,7 @@ def test_few_answers_are_told_to_be_few(study, texts_place, visit):
     app = settled(visit("questions", **texts_place))
     assert is_sound(app) and "Round 1: not kept" in texts(app)
     assert "too few answers to tell that from chance: about 1,200 more decided" in texts(app)
-    assert {m.label: m.value for m in app.metric}["By chance"] == "1.6%"
+    assert {m.label: m.value for m in app.metric}["As likely by chance"] == "1.6%"
     old = {k: v for k, v in dataclasses.asdict(few).items() if k not in ("chance", "more_needed")}
     record = dataclasses.asdict(made) | {"report": old}
     write_json(study.rounds.folder / made.key / "round.json", record)
@@ -250,6 +253,38 @@ def test_without_an_llm_the_page_leads_to_the_settings(texts_place, visit):
     assert is_sound(app) and "No LLM is set" in texts(app)
     button(app, "Set the LLM").click().run()
     assert app.title[0].value == "Settings"
+
+
+def test_a_run_is_seen_where_its_llm_is_not_set(study, texts_place, visit, judge, monkeypatch):
+    judge.delay_s = 0.2
+    app = with_llm(settled(visit("questions", **texts_place)), judge, "llm")
+    button(app, "Let the LLM answer").click().run()
+    (job,) = jobs().active()
+    while job.controls is None:
+        time.sleep(0.01)
+    shown = []
+    monkeypatch.setattr(llm_panel, "show_job", shown.append)
+    reloaded = visit("questions", **texts_place)
+    assert is_sound(reloaded) and "No LLM is set" in texts(reloaded)
+    assert shown == [job.key]
+    job.cancel()
+    wait_for_jobs()
+    assert llm_panel.running(study, STEP) == []
+
+
+def test_what_got_no_answer_is_asked_again_at_a_word(study, texts_place, visit, judge):
+    for question in study.triplet_questions()[:3]:
+        study.answers.save(
+            question, judge_name(judge.endpoint()), Answer("dropped", reason="nonsense")
+        )
+    app = with_llm(settled(visit("questions", **texts_place)), judge, "llm")
+    app = settled(button(app, "Let the LLM answer").click().run())
+    n_asked = len(judge.requests)
+    assert "3 questions got no answer that says anything" in texts(app)
+    app = settled(button(app, "Ask them again").click().run())
+    assert "**3 questions** · about" in texts(app)
+    settled(button(app, "Let the LLM answer").click().run())
+    assert len(judge.requests) == n_asked + 3
 
 
 def test_an_llm_that_refuses_is_told_of(study, texts_place, visit, judge):

@@ -78,6 +78,17 @@ def test_the_endpoint_is_remembered_and_its_key_is_not(visit, server):
     assert box(again, "Key").value == ""
 
 
+def test_another_endpoint_takes_the_place_of_the_first(visit):
+    app = visit("settings")
+    for number in (1, 2, 3):
+        box(app, "Address").set_value(f"http://localhost:{number}/v1")
+        box(app, "Model").set_value(f"model {number}")
+        app = button(app, "Use this endpoint").click().run()
+        used = app.session_state["endpoint"]
+        assert (used.base_url, used.model) == (f"http://localhost:{number}/v1", f"model {number}")
+        assert f"model {number} at http://localhost:{number}/v1" in texts(app)
+
+
 @pytest.mark.parametrize(("url", "name"), [("", "m"), ("localhost", "m"), ("http://x/v1", "")])
 def test_an_endpoint_that_is_not_complete(visit, url, name):
     app = visit("settings")

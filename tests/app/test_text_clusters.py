@@ -5,6 +5,7 @@ import io
 
 import pytest
 
+from esmc_core.records import write_json
 from esmc_core.texts.judging import answer_in_person
 from esmc_core.texts.questions import Example
 from esmc_core.texts.simulated import LabelOracle, SimulatedJudge
@@ -41,10 +42,29 @@ def test_another_number_by_hand(app, study):
     assert is_sound(app) and kept(study, app).n_clusters == 3
 
 
-def test_more_clusters_than_texts_is_told(app):
-    app.number_input[0].set_value(100).run()
+def test_no_more_clusters_than_texts_can_be_asked_for(app, study):
+    assert app.number_input[0].max == study.collection.n_texts
+
+
+def test_the_last_clustering_is_found_again_without_an_address(app, study, visit):
+    app.number_input[0].set_value(3).run()
     app = settled(button(app, "Cluster").click().run())
-    assert "cannot form 100 clusters" in app.error[0].value
+    assert [one.n_clusters for one in study.list_clusterings()] == [3, 5]
+    write_json(study.folder.parents[3] / "place.json", {})
+    found = settled(visit("text_clusters", texts=study.collection.key, study=study.key))
+    assert is_sound(found) and kept(study, found).n_clusters == 3
+
+
+def test_the_library_lists_reopens_and_deletes_clusterings(app, study, visit):
+    library = visit("library")
+    assert is_sound(library)
+    (row,) = [one for one in library.button if one.label.startswith("5 clusters")]
+    opened = row.click().run()
+    assert opened.title[0].value.startswith("Clusters by") and kept(study, opened).n_clusters == 5
+    study.delete_clustering(kept(study, opened).key)
+    library = visit("library")
+    assert is_sound(library)
+    assert not [one for one in library.button if one.label.startswith("5 clusters")]
 
 
 def test_rename_and_back(app, study):

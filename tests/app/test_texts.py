@@ -49,7 +49,7 @@ def test_a_file_its_column_and_its_labels(visit):
     ("name", "content", "message"),
     [
         ("empty.csv", b"", "first line is empty"),
-        ("picture.csv", b"\x89PNG\r\n\x1a\n\0\0\0", "zero bytes"),
+        ("picture.csv", b"\x89PNG\r\n\x1a\n\0\0\0", "NUL bytes"),
         ("picture.parquet", b"\x89PNG\r\n", "no Parquet file"),
         ("bad.jsonl", b'{"text": 1}\nnothing', "Line 2 is no JSON object"),
         ("wide.csv", b"text\na,b\n", "Line 2 has 2 fields"),

@@ -74,7 +74,7 @@ def test_interrupted_questions_are_asked_again_at_the_users_word_only(store):
         store.claim(question, "llm", run="dead")
     store.save(QUESTIONS[0], "llm", Answer("answered", 1))
     store.claim(QUESTIONS[3], "llm", run="alive")
-    assert store.release_interrupted(QUESTIONS, "llm", run="alive") == 2
+    assert store.release_unusable(QUESTIONS, "llm", run="alive") == 2
     assert [a and a.state for a in store.find(QUESTIONS, "llm")] == [
         "answered",
         None,
@@ -83,12 +83,21 @@ def test_interrupted_questions_are_asked_again_at_the_users_word_only(store):
     ]
 
 
+def test_what_has_no_answer_that_says_anything_is_asked_again_at_the_users_word(store):
+    for question, reason in zip(QUESTIONS, ("neither", "nonsense", "no answer"), strict=False):
+        store.save(question, "llm", Answer("dropped", reason=reason))
+    counts = tally(QUESTIONS, store.find(QUESTIONS, "llm"))
+    assert (counts.dropped, counts.unusable) == (3, 2)
+    assert store.release_unusable(QUESTIONS, "llm") == 2
+    assert [a and a.reason for a in store.find(QUESTIONS, "llm")] == ["neither", None, None, None]
+
+
 def test_the_person_answers_in_turn_undoes_and_goes_on(store):
     assert next_in_person(QUESTIONS, store) == 0
     assert next_in_person(QUESTIONS, store, order=[2, 1]) == 2
     for question, choice in zip(QUESTIONS, (1, 0, 2), strict=False):
         answer_in_person(store, question, choice)
-    counts = tally(QUESTIONS, store.find(QUESTIONS, PERSON), is_free=True)
+    counts = tally(QUESTIONS, store.find(QUESTIONS, PERSON), counts_waiting=False)
     assert (counts.answered, counts.dropped, counts.remaining) == (2, 1, 1)
     assert store.undo(QUESTIONS) == QUESTIONS[2]
     answer_in_person(store, QUESTIONS[0], 2)

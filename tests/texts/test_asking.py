@@ -262,7 +262,7 @@ def test_killed_while_asking_loses_no_answer_and_pays_none_twice(judge, store, c
     assert max(judge.requests.values()) == 1
     counts = tally(QUESTIONS, store.find(QUESTIONS, "llm"))
     assert (counts.answered, counts.interrupted) == (40 - interrupted, interrupted)
-    assert store.release_interrupted(QUESTIONS, "llm", run="") == interrupted
+    assert store.release_unusable(QUESTIONS, "llm") == interrupted
     ask_all(QUESTIONS, chat, "llm", store)
     chat.close()
     assert choices(store) == RIGHT

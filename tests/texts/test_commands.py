@@ -6,6 +6,7 @@ import json
 import pytest
 
 from esmc_core.__main__ import main
+from esmc_core.texts.simulated import LabelOracle, SimulatedJudge
 from tests.command_line import messages
 from tests.tiny_texts import tiny_texts
 
@@ -64,6 +65,23 @@ def test_rows_in_the_files_order_with_and_without_a_judge(cluster, file):
 def test_the_judge_can_choose_the_number_of_clusters(cluster, file):
     cluster("--judge", "simulated", "--label-column", "topic", clusters=None)
     assert 2 <= len({row["cluster"] for row in written(file)} - {""}) <= 60
+
+
+def test_answers_that_say_nothing_are_told_of_and_asked_again(cluster, monkeypatch):
+    oracle = LabelOracle(dict(zip(*tiny_texts(), strict=True)), accuracy=1.0)
+    with SimulatedJudge(oracle) as judge:
+        monkeypatch.setenv("OPENAI_BASE_URL", judge.endpoint().base_url)
+        monkeypatch.setenv("OPENAI_MODEL", judge.name)
+        judge.misbehave("nonsense", times=240)
+        *_, last = cluster("--judge", "openai", code=1)
+        assert "None of 120 questions got an answer that can be used: 120 were dropped." in last
+        assert "--ask-again" in last
+        *_, last = cluster("--judge", "openai", code=1)
+        n_asked = sum(judge.requests.values())
+        assert "None of 120 questions" in last
+        lines = cluster("--judge", "openai", "--ask-again", clusters=None)
+        assert sum(judge.requests.values()) > n_asked + 100
+    assert any(line.startswith("in all up to 120 questions about triplets") for line in lines)
 
 
 @pytest.mark.parametrize(

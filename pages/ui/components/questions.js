@@ -5,6 +5,7 @@
 const FEW_AHEAD = 8;
 const AGAIN_MS = 1500;
 const REST_MS = 1200;
+const MOST_MS = 4000;
 const FORMS = {
   triplet: [
     ["1", "Choice 1"],
@@ -212,13 +213,16 @@ class Questions {
     this.unsent.length = this.flying;
   }
 
-  // The page around the cards runs again when the hand rests, and the page does.
+  // The page around the cards runs again when the hand rests, and now and then while it does not.
   tellLater() {
     clearTimeout(this.telling);
-    this.telling = setTimeout(() => this.tell(), REST_MS);
+    this.untold ??= Date.now();
+    const wait = Math.min(REST_MS, this.untold + MOST_MS - Date.now());
+    this.telling = setTimeout(() => this.tell(), Math.max(0, wait));
   }
 
   tell() {
+    this.untold = undefined;
     if (isAtRest()) this.send("news", `${this.state.answered} ${Date.now()}`);
     else this.tellLater();
   }

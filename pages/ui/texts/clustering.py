@@ -37,14 +37,15 @@ def choose(study: Study, found: Clustering | None) -> tuple[Choice, bool]:
     key = f"n-text-clusters-{study.collection.key}-{study.key}"
     if _WANTED in st.session_state:
         st.session_state[key] = st.session_state.pop(_WANTED)
+    most = min(study.collection.n_texts, MOST)
     if key not in st.session_state:
         known = found.settings.n_clusters if found else usual_count(study.collection.n_texts)
-        st.session_state[key] = min(known, study.collection.n_texts, MOST)
+        st.session_state[key] = min(known, most)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         n_clusters = st.number_input(
             "Clusters",
             min_value=1,
-            max_value=MOST,
+            max_value=most,
             key=key,
             width=150,
             persist_state="session",
@@ -60,6 +61,8 @@ def choose(study: Study, found: Clustering | None) -> tuple[Choice, bool]:
                 help="The same seed gives the same clusters.",
             )
         pressed = st.button("Cluster", type="primary", icon=":material/bubble_chart:")
+        if found is not None and n_clusters != found.n_clusters and not pressed:
+            st.markdown(f":gray[Press it to form {n_clusters:,} instead of {found.n_clusters:,}.]")
     round = study.round_in_use
     if found is not None and study.round_of(found) != round:
         st.info("Another embedding is in use since these were made: cluster again to see it.")
@@ -93,13 +96,17 @@ def shown(study: Study) -> Clustering | None:
     if job is not None and job.state == "done":
         place.go(groups=job.result.key)
         del st.session_state[_ASKED]
-    if not place.here().groups:
-        return None
     try:
-        return study.open_clustering(place.here().groups)
+        if place.here().groups:
+            return study.open_clustering(place.here().groups)
     except EsmcError:
         place.go(groups="")
-        return None
+    if job is None:  # nothing is asked for: the last one by the embedding in use
+        made = study.list_clusterings()
+        last = next((one for one in made if study.round_of(one) == study.round_in_use), None)
+        place.go(groups=last.key if last else "")
+        return last
+    return None
 
 
 def _key(study: Study, choice: Choice) -> str:

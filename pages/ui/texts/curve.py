@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from pages.ui.texts import queues
+from pages.ui.texts.clustering import want_count
 from pages.ui.texts.judges import Judge
 from pages.ui.wording import counted
 
@@ -47,10 +48,14 @@ def _curve(
 
 def draw_curve(curve: GranularityCurve, *, key: str) -> int | None:
     """Draw the curve; the number of clusters that was clicked."""
-    st.markdown(
-        f"**{counted(curve.best, 'cluster')}** fit best by {counted(curve.n_answers, 'answer')}. "
-        ":gray[Click the curve to take a number.]"
-    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            f"**{counted(curve.best, 'cluster')}** fit best by "
+            f"{counted(curve.n_answers, 'answer')}. :gray[Or click the curve to take another "
+            "number.]",
+            width="stretch",
+        )
+        st.button(f"Take {curve.best}", on_click=want_count, args=(curve.best,))
     event: Any = st.plotly_chart(
         _figure(curve),
         key=key,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from esmc_core.texts.study import Study
 
 FEWEST_TEXTS = 4
+STEP = "ask-pairs"
 USUAL = {"person": 40, "llm": 600, "both": 600}
 
 
@@ -84,6 +85,7 @@ def _ask(study: Study, round: str, hierarchy: Hierarchy) -> None:
             )
         )
     preferences.put(pair_goals=goals | {kind: goal})
+    llm_panel.show_others(study, f"{STEP}/{round}", judge)
     if judge is None:
         return
     examples_panel(study, hierarchy)
@@ -91,7 +93,7 @@ def _ask(study: Study, round: str, hierarchy: Hierarchy) -> None:
     if judge.endpoint is not None:
         questions = queues.questions_of(queue)
         asked = [questions[number] for number in queues.numbers_of(queue)]
-        llm_panel.llm_panel(study, judge, asked, None, step=f"ask-pairs/{round}")
+        llm_panel.llm_panel(study, judge, asked, None, step=f"{STEP}/{round}")
     if judge.kind != "llm":
         if judge.kind == "both":
             st.caption("Your own answers count before the LLM's.")

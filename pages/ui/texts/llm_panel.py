@@ -16,6 +16,7 @@ from pages.ui.texts.judges import Judge
 from pages.ui.wording import counted, duration
 
 if TYPE_CHECKING:
+    from esmc_core.jobs import Job
     from esmc_core.texts.asking import Outcome
     from esmc_core.texts.judging import Tally
     from esmc_core.texts.questions import Question
@@ -46,8 +47,8 @@ def llm_panel(
     counts = count(study, judge, questions, choices)
     if counts.answered or counts.dropped:
         _figures(counts)
-    if counts.interrupted:
-        _interrupted(study, judge, questions, counts)
+    if counts.interrupted or counts.unusable:
+        _ask_again(study, judge, questions, counts)
     if job is not None and job.result is not None:
         _ending(job.result)
     if counts.remaining:
@@ -55,13 +56,23 @@ def llm_panel(
 
 
 def count(
-    study: Study, judge: Judge, questions: Sequence[Question], choices: np.ndarray | None
+    study: Study,
+    judge: Judge,
+    questions: Sequence[Question],
+    choices: np.ndarray | None,
+    *,
+    is_running: bool = False,
 ) -> Tally:
     """Where the queue stands."""
     from esmc_core.texts.judging import tally
 
-    answers = study.answers.find(questions, judge.name)
-    return tally(questions, answers, embedder_choices=choices, prices=endpoint.prices())
+    return tally(
+        questions,
+        study.answers.find(questions, judge.name),
+        embedder_choices=choices,
+        prices=endpoint.prices(),
+        counts_waiting=not is_running,
+    )
 
 
 def in_words(counts: Tally) -> str:
@@ -90,22 +101,22 @@ def _start_row(
     waiting = [q for q, answer in zip(questions, answers, strict=True) if answer is None]
     cost = estimate(waiting, prices=prices, concurrency=CONCURRENCY)
     tokens = f"about {cost.prompt_tokens + cost.completion_tokens:,} tokens"
-    money = f"{cost.money:.3f} in money" if cost.money else "no price is set"
+    money = f"about {cost.money:.3f} at your prices" if cost.money else "no price is set"
     st.markdown(
         f"**{counted(cost.n_questions, 'question')}** · {tokens} · {money} · "
-        f"{duration(cost.seconds)} at a second each, {CONCURRENCY} at a time"
+        f"about {duration(cost.seconds)}, {CONCURRENCY} at a time"
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         limit = st.number_input(
-            "Stop at this much money",
+            "Stop at this much money (0: no limit)",
             min_value=0.0,
             value=preferences.get("max_money", 0.0),
             step=0.1,
             format="%.2f",
             key=f"max-money-{key}",
-            width=210,
+            width=270,
             disabled=not (prices.per_million_prompt or prices.per_million_completion),
-            help="0 for no limit. It needs the prices of the settings.",
+            help="It needs the prices of the settings.",
         )
         pressed = st.button("Let the LLM answer", type="primary", icon=":material/smart_toy:")
     if not pressed or judge.endpoint is None:
@@ -118,7 +129,7 @@ def _start_row(
         judge.endpoint,
         settings,
         key=key,
-        note=lambda: in_words(count(study, judge, questions, choices)),
+        note=lambda: in_words(count(study, judge, questions, choices, is_running=True)),
     )
     st.rerun()
 
@@ -136,15 +147,19 @@ def _figures(counts: Tally) -> None:
         column.metric(title, value, help=told or None)
 
 
-def _interrupted(study: Study, judge: Judge, questions: Sequence[Question], counts: Tally) -> None:
+def _ask_again(study: Study, judge: Judge, questions: Sequence[Question], counts: Tally) -> None:
+    told = [
+        (counts.interrupted, "had been sent when the app ended."),
+        (counts.unusable, "got no answer that says anything."),
+    ]
+    said = " ".join(f"{counted(n, 'question')} {what}" for n, what in told if n)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(
-            f"{counted(counts.interrupted, 'question')} had been sent when the app ended. They may "
-            "have been paid for, so they are not sent again by themselves.",
+            f"{said} They may have been paid for, so they are not sent again by themselves.",
             width="stretch",
         )
         if st.button("Ask them again"):
-            study.answers.release_interrupted(questions, judge.name, run="")
+            study.answers.release_unusable(questions, judge.name)
             st.rerun()
 
 
@@ -163,3 +178,17 @@ def is_running(study: Study, judge: Judge, step: str) -> bool:
     """Whether the LLM is at work on this queue."""
     job = jobs().get(steps.key_of_step(study, step, judge.name))
     return job is not None and job.is_active
+
+
+def running(study: Study, step: str) -> list[Job]:
+    """All that asks the study's questions, whichever LLM: it may have been set elsewhere."""
+    place = f"/{study.collection.key}/{study.key}/"
+    return [job for job in jobs().active() if job.key.startswith(step) and place in job.key]
+
+
+def show_others(study: Study, step: str, judge: Judge | None) -> None:
+    """Draw the progress of runs with another LLM than the one that is set now."""
+    own = None if judge is None else steps.key_of_step(study, step, judge.name)
+    for job in running(study, step):
+        if job.key != own:
+            show_job(job.key)

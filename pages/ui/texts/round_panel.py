@@ -84,11 +84,13 @@ def _figures(made: Round) -> None:
     report = made.report
     gain = 100 * (report.after - report.before)
     columns = st.columns([1, 1, 1, 2])
-    columns[0].metric("Held out, before", f"{report.before:.0%}", help=_HELP)
-    columns[1].metric("Held out, after", f"{report.after:.0%}", f"{gain:+.1f} points")
+    columns[0].metric("Held out, before", f"{report.before:.1%}", help=_HELP)
+    columns[1].metric("Held out, after", f"{report.after:.1%}", f"{gain:+.1f} points")
     if report.chance is not None:
         allowed = allowed_chance(report.n_held_out, TuneSettings.doubt)
-        columns[2].metric("By chance", _share(report.chance), help=_CHANCE.format(allowed))
+        columns[2].metric(
+            "As likely by chance", _share(report.chance), help=_CHANCE.format(allowed)
+        )
     with columns[3]:
         st.markdown(
             f"{why(report)}  \n:gray[{counted(report.n_answers, 'answer')}, {_held_out(report)}, "

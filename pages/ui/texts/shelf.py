@@ -6,15 +6,17 @@ from functools import partial
 
 import streamlit as st
 
+from esmc_core.cluster.clustering import Clustering
 from esmc_core.errors import EsmcError
 from esmc_core.texts.library import MAX_NAME, TextSummary
+from esmc_core.texts.study import Study
 from pages.ui import place
 from pages.ui.deleting import delete
 from pages.ui.guard import escape
 from pages.ui.navigation import switch
 from pages.ui.resources import text_library, text_workspace
 from pages.ui.texts.opened import load_texts
-from pages.ui.wording import counted
+from pages.ui.wording import counted, shortened
 
 
 def texts_section() -> bool:
@@ -64,7 +66,8 @@ def _studies(key: str) -> None:
         n_rounds = len(study.rounds.list())
         tuned = f" · {counted(n_rounds, 'round')} of tuning" if n_rounds else ""
         with st.container(horizontal=True, vertical_alignment="center"):
-            label = f"{study.perspective} · {study.settings.embedder}{tuned}"
+            size = counted(study.settings.n_triplets, "question")
+            label = f"{study.perspective} · {study.settings.embedder} · {size}{tuned}"
             if st.button(escape(label), key=f"study-{study.key}", icon=":material/quiz:"):
                 place.go(texts=key, study=study.key)
                 switch("questions")
@@ -73,6 +76,31 @@ def _studies(key: str) -> None:
                 key=study.key,
                 action=partial(_delete_study, key, study.key),
             )
+        for found in study.list_clusterings():
+            _clustering(study, found)
+
+
+def _clustering(study: Study, found: Clustering) -> None:
+    place_of = {"texts": study.collection.key, "study": study.key, "groups": found.key}
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.space("medium")
+        shown = shortened(f"{counted(found.n_clusters, 'cluster')}: {'; '.join(found.names)}")
+        key = f"groups-{study.key}-{found.key}"
+        if st.button(escape(shown), key=key, icon=":material/bubble_chart:"):
+            for name, value in place_of.items():
+                place.go(**{name: value})
+            switch("text_clusters")
+        delete(
+            f"Delete the clustering {shown}?",
+            key=key,
+            action=partial(_delete_clustering, study, found.key),
+        )
+
+
+def _delete_clustering(study: Study, key: str) -> None:
+    study.delete_clustering(key)
+    if place.here().groups == key:
+        place.go(groups="")
 
 
 def _delete(key: str) -> None:

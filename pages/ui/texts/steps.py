@@ -78,7 +78,8 @@ def ask_llm(
             job.progress(done, total)
             if time.monotonic() - noted > _NOTE_S:
                 noted = time.monotonic()
-                job.note = note()
+                trouble = f"The endpoint: {controls.trouble}; trying again"
+                job.note = " · ".join([trouble] * bool(controls.trouble) + [note()])
 
         chat = Chat(endpoint)
         try:

@@ -20,7 +20,7 @@ from pages.ui.texts.naming import naming_button, rename_form
 from pages.ui.texts.text_list import text_list
 from pages.ui.texts.text_map import draw_map, layout_of
 from pages.ui.texts.text_quality import text_quality
-from pages.ui.wording import counted
+from pages.ui.wording import counted, shortened
 
 if TYPE_CHECKING:
     from esmc_core.texts.study import Study
@@ -48,6 +48,7 @@ def results(study: Study, found: Clustering) -> None:
     with left:
         opened = _map(study, found)
     with right, st.container(height=HEIGHT_PX, border=False):
+        st.caption("Words that mark a cluster, each with the share of its texts that hold it.")
         shown = page_of(range(found.n_clusters), key=f"cards-page-{found.key}", page_size=N_CARDS)
         for cluster in shown:
             _card(study, found, int(cluster))
@@ -127,7 +128,8 @@ def _card_html(collection: TextCollection, found: Clustering, cluster: int) -> s
     tokens = found.dominant_tokens[cluster][:N_TERMS]
     bars = bars_html([(token.text, token.probability) for token in tokens], colour=colour)
     typical = "".join(
-        f"<li>{html.escape(_shortened(collection.texts[i]))}</li>" for i in members[:N_PREVIEW]
+        f"<li>{html.escape(shortened(collection.texts[i], N_CHARACTERS))}</li>"
+        for i in members[:N_PREVIEW]
     )
     share = 100 * len(members) / found.n_images
     return (
@@ -137,10 +139,6 @@ def _card_html(collection: TextCollection, found: Clustering, cluster: int) -> s
         f'<div class="esmc-card-body words">{bars}<ul class="esmc-card-texts">{typical}</ul>'
         "</div></div>"
     )
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= N_CHARACTERS else f"{text[: N_CHARACTERS - 1]}…"
 
 
 def _texts(collection: TextCollection, found: Clustering) -> None:

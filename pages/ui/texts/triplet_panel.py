@@ -74,6 +74,7 @@ def triplet_panel(study: Study, round: str) -> Judge | None:
     kind = judge.kind if judge else "llm"
     with right:
         goal = _goal_box(kind, len(study.triplets(round)), N_TRIPLETS)
+    llm_panel.show_others(study, f"{STEP}/{round}", judge)
     if judge is None:
         return None
     if judge.kind == "person":

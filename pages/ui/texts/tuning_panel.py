@@ -78,7 +78,7 @@ def just_tuned() -> bool:
 
 def _told(decided: int, least: int) -> str:
     if decided < least:
-        return f":gray[{least - decided} more decided answers are needed: {decided} of {least}.]"
+        return f":gray[From {least} decided answers on; {decided} so far.]"
     return (
         ":gray[A part of the answers is held out and judges whether the tuned embedder is better; "
         "if not, it is not put to use.]"
