@@ -13,9 +13,9 @@ h1 {
 h2 { font-weight: 620; font-size: 1.25rem !important; }
 h3 { font-weight: 600; font-size: 1.05rem !important; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
-/* A box in which one types has its own frame; the page itself is nothing to press. */
-input:not([type="radio"], [type="checkbox"]):focus-visible, textarea:focus-visible,
-[data-testid="stMain"]:focus-visible { outline: none; }
+/* A box with an icon has a frame around both; the page itself is nothing to press. */
+[data-testid="stTextInput"]:has([data-testid="stIconMaterial"]) input:focus-visible,
+[data-testid="stMain"]:focus-visible { outline: none !important; }
 [data-testid="stHeader"] a:focus-visible { outline: 2px solid var(--accent) !important; }
 [data-testid="InputInstructions"] { display: none; }
 [data-testid="stCaptionContainer"] { opacity: .8; }
