@@ -50,6 +50,7 @@ def dominant_tokens(
     token_texts: TokenTexts,
     *,
     n_tokens: int = 10,
+    is_merged: bool = False,
 ) -> list[list[DominantToken]]:
     """The tokens of each cluster that are probable in it and above the collection's mean.
 
@@ -59,11 +60,12 @@ def dominant_tokens(
     Args:
         distributions: of n_images images, at the target cell.
         labels: (n_images,) int, clusters from 0.
+        is_merged: the distributions have been through `merge_columns`.
 
     Returns:
         For each cluster, 0 to the highest label, up to `n_tokens` tokens; an empty cluster none.
     """
-    merged = merge_columns(distributions, token_texts)
+    merged = distributions if is_merged else merge_columns(distributions, token_texts)
     n_clusters = int(labels.max(initial=-1)) + 1
     figures = ClusterFigures.empty(n_clusters, distributions.n_vocab)
     figures.add(merged.to_csr(), merged.tokens[:, 0], labels)

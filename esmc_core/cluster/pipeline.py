@@ -28,6 +28,10 @@ def vocabulary_rows(
     """
     if settings.merge_spelling:
         distributions = merge_columns(distributions, token_texts)
+    return _rows(distributions, settings)
+
+
+def _rows(distributions: Distributions, settings: ClusterSettings) -> scipy.sparse.csr_matrix:
     # A copy: to_csr sorts the arrays it is given, and these may be the caller's.
     matrix = distributions.take(np.arange(distributions.n_images)).to_csr()
     return matrix.sqrt() if settings.geometry == "hellinger" else matrix
@@ -56,11 +60,12 @@ def cluster_distributions(
     """
     if settings.representation != "vocabulary":
         raise InputError("Hidden states are needed.", "Choose the vocabulary, or run the model.")
-    rows = vocabulary_rows(distributions, token_texts, settings=settings)
+    merged = merge_columns(distributions, token_texts)  # which takes long: once for rows and names
+    rows = _rows(merged if settings.merge_spelling else distributions, settings)
     found = make_estimator(settings, device=device).fit(
         rows, progress=progress, should_stop=should_stop
     )
-    return _name(found, distributions, token_texts, settings, source)
+    return _name(found, merged, token_texts, settings, source)
 
 
 def cluster_hidden_states(
@@ -89,7 +94,8 @@ def cluster_hidden_states(
     found = make_estimator(settings, device=device).fit(
         hidden, progress=progress, should_stop=should_stop
     )
-    return _name(found, distributions, token_texts, settings, source)
+    merged = merge_columns(distributions, token_texts)
+    return _name(found, merged, token_texts, settings, source)
 
 
 def make_estimator(settings: ClusterSettings, *, device: str = "cpu") -> ESMCClustering:
@@ -109,12 +115,12 @@ def make_estimator(settings: ClusterSettings, *, device: str = "cpu") -> ESMCClu
 
 def _name(
     found: ESMCClustering,
-    distributions: Distributions,
+    merged: Distributions,
     token_texts: TokenTexts,
     settings: ClusterSettings,
     source: Source,
 ) -> Clustering:
-    dominant = dominant_tokens(distributions, found.labels_, token_texts)
+    dominant = dominant_tokens(merged, found.labels_, token_texts, is_merged=True)
     return Clustering(
         settings=settings,
         source=source,

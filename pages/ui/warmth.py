@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from functools import cache
 
+import numpy as np
+import scipy.sparse
+
 from esmc_core.jobs import Job
 from esmc_core.models.catalogue import BUNDLED
 from pages.ui import preferences
@@ -12,9 +15,18 @@ from pages.ui.resources import jobs, models, projection
 
 @cache
 def start() -> None:
-    """Load the bundled model, and compile the map's code in its own process."""
+    """Load the bundled model and what clusters, and compile the map's code in its own process."""
     jobs().submit("warm-up", _load_model, title="Loading the model")
+    jobs().submit("warm-up-clustering", _cluster, title="Loading", lane="warm-up")
     projection().warm_up()
+
+
+def _cluster(_job: Job) -> None:
+    """Some rows: torch loads what a head and K-means need when they first run."""
+    from esmc_core.cluster.estimator import ESMCClustering
+
+    rows = np.random.default_rng(0).random((32, 8), dtype=np.float32)
+    ESMCClustering(2, epochs=1, n_init=1).fit(scipy.sparse.csr_matrix(rows))
 
 
 def _load_model(_job: Job) -> None:
