@@ -42,7 +42,7 @@ ul.esmc-bars > li { display: grid; grid-template-columns: 5rem 1fr 2.25rem; gap:
 ul.esmc-card-texts { margin: 0; padding: 0; list-style: none; font-size: .85rem; line-height: 1.4; }
 ul.esmc-card-texts > li { margin: 0 0 .35rem; padding-left: .6rem; font-size: inherit;
   border-left: 2px solid color-mix(in srgb, currentColor 18%, transparent); }
-.st-key-progress-slot { min-height: 4.5rem; }
+.st-key-progress-slot { min-height: 76px; }
 .st-key-intake [data-testid="stFileUploaderDropzone"] { min-height: 12rem;
   display: flex; flex-direction: column; align-items: center; justify-content: center; gap: .5rem;
   border: 2px dashed color-mix(in srgb, currentColor 25%, transparent); }

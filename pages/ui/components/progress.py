@@ -19,6 +19,9 @@ _HTML = """
   </span>
 </div>
 """
+HEIGHT_PX = 76
+"""Of a bar with a note below it, which may come later: nothing then moves."""
+
 _mount = st.components.v2.component(
     "esmc_progress", html=_HTML, css=read_style("progress"), js=read_script("progress")
 )
@@ -34,6 +37,5 @@ def progress(url: str, status: dict[str, Any], *, key: str) -> None:
             `stopping`, `paused` (None where it cannot be), and `news`, a word that changes when
             the page has something new to show.
     """
-    height = 52 if status.get("paused") is None else 76
     data = {"url": url, "status": status}
-    _mount(key=key, data=data, height=height, on_news_change=lambda: None)
+    _mount(key=key, data=data, height=HEIGHT_PX, on_news_change=lambda: None)
