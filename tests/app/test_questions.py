@@ -8,6 +8,7 @@ import time
 import pytest
 from starlette.requests import Request
 
+from esmc_core.jobs import Job
 from esmc_core.records import write_json
 from esmc_core.texts.answers import PERSON, Answer
 from esmc_core.texts.chat import judge_name
@@ -215,6 +216,15 @@ def with_llm(app, judge, kind: str):
     return app.segmented_control(key="triplet-judge").set_value(kind).run()
 
 
+def begun(app) -> Job:
+    """The run that the button starts, once it can be paused and stopped."""
+    button(app, "Let the LLM answer").click().run()
+    (job,) = jobs().active()
+    while job.controls is None:
+        time.sleep(0.01)
+    return job
+
+
 def test_an_llm_answers_within_what_was_told_before(study, texts_place, visit, judge, server):
     app = with_llm(settled(visit("questions", **texts_place)), judge, "llm")
     n_triplets = min(256, len(study.triplets()))
@@ -258,10 +268,7 @@ def test_without_an_llm_the_page_leads_to_the_settings(texts_place, visit):
 def test_a_run_is_seen_where_its_llm_is_not_set(study, texts_place, visit, judge, monkeypatch):
     judge.delay_s = 0.2
     app = with_llm(settled(visit("questions", **texts_place)), judge, "llm")
-    button(app, "Let the LLM answer").click().run()
-    (job,) = jobs().active()
-    while job.controls is None:
-        time.sleep(0.01)
+    job = begun(app)
     shown = []
     monkeypatch.setattr(llm_panel, "show_job", shown.append)
     reloaded = visit("questions", **texts_place)
@@ -297,10 +304,7 @@ def test_an_llm_that_refuses_is_told_of(study, texts_place, visit, judge):
 def test_a_paused_job_rests_and_goes_on(study, texts_place, visit, judge):
     judge.delay_s = 0.05
     app = with_llm(settled(visit("questions", **texts_place)), judge, "llm")
-    button(app, "Let the LLM answer").click().run()
-    (job,) = jobs().active()
-    while job.controls is None:
-        time.sleep(0.01)
+    job = begun(app)
 
     def order(name: str) -> int:
         scope = {"type": "http", "path_params": {"id": job.id, "order": name}, "headers": []}
