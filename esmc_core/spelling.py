@@ -72,15 +72,22 @@ def canonical_text(text: str) -> str:
 
     Special tokens keep their exact text, so that no word is merged into them.
     """
-    if is_special(text):
+    plain = plain_text(text)
+    if not plain or _is_control(text):
         return text
-    plain = unicodedata.normalize("NFKC", plain_text(text)).casefold()
+    if not plain.isascii():  # which is its own normal form
+        plain = unicodedata.normalize("NFKC", plain)
+    plain = plain.casefold()
     return _AMERICAN.get(plain, plain)
 
 
 def is_special(text: str) -> bool:
     """Whether a token is no text at all: empty, a control token, or a single byte."""
-    return not plain_text(text) or _SPECIAL.fullmatch(text.strip()) is not None
+    return not plain_text(text) or _is_control(text)
+
+
+def _is_control(text: str) -> bool:
+    return _SPECIAL.fullmatch(text.strip()) is not None
 
 
 def merge_columns(distributions: Distributions, token_texts: TokenTexts) -> Distributions:

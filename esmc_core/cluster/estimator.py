@@ -69,7 +69,7 @@ class ESMCClustering(ClusterMixin, BaseEstimator):
         n_init: int = 10,
         epochs: int = 200,
         learning_rate: float = 1e-3,
-        batch_size: int = 512,
+        batch_size: int = 256,
         random_state: int | np.random.RandomState | None = 0,
         device: str = "cpu",
     ) -> None:

@@ -113,7 +113,7 @@ class SparseRows:
 
     @cached_property
     def mean_variance(self) -> float:
-        mean = self._column_sums(self.values.new_ones(self.n_rows, 1)) / self.n_rows
+        mean = self.column_sums(self.values.new_ones(self.n_rows, 1)) / self.n_rows
         total = self.squared_norms.double().mean() - mean.double().square().sum()
         return float(total) / self.n_features
 
@@ -129,7 +129,7 @@ class SparseRows:
     def centroids(self, labels: torch.Tensor, n_clusters: int) -> torch.Tensor:
         members = one_hot(labels, n_clusters).to(self.values.dtype)
         counts = members.sum(dim=0).clamp(min=1)
-        return (self._column_sums(members) / counts).T.contiguous()
+        return (self.column_sums(members) / counts).T.contiguous()
 
     def dense(self, rows: torch.Tensor) -> torch.Tensor:
         written = self.values.new_zeros(len(rows), self.n_columns)
@@ -168,6 +168,15 @@ class SparseRows:
     @cached_property
     def _by_column(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """The entries sorted by column: their rows, their values, where each column starts."""
+        if self.device.type == "cpu":  # SciPy counts, in a fifth of the time of torch's sort
+            bounds = np.arange(0, self.indices.numel() + 1, self.indices.shape[1])
+            parts = (self.values.numpy().ravel(), self.indices.numpy().ravel(), bounds)
+            matrix = scipy.sparse.csr_array(parts, (self.n_rows, self.n_columns)).tocsc()
+            return (
+                torch.from_numpy(matrix.indices),
+                torch.from_numpy(matrix.data),
+                torch.from_numpy(matrix.indptr[:-1]),
+            )
         entries = (self.values != 0).flatten().nonzero().squeeze(1)
         columns, order = self.indices.flatten()[entries].sort(stable=True)
         entries = entries[order]
@@ -176,7 +185,7 @@ class SparseRows:
         width = self.indices.shape[1]
         return entries.div(width, rounding_mode="floor"), self.values.flatten()[entries], starts
 
-    def _column_sums(self, weights: torch.Tensor) -> torch.Tensor:
+    def column_sums(self, weights: torch.Tensor) -> torch.Tensor:
         """(n_columns, m): for each column the sum of its entries, weighted by (n_rows, m)."""
         # A bag a column, not index_add: on a GPU that one adds in a different order every time.
         rows, values, starts = self._by_column

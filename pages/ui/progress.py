@@ -45,13 +45,19 @@ def status(job: Job) -> dict[str, Any]:
         "note": job.note,
         "stopping": job.should_stop(),
         "paused": None if job.controls is None else job.controls.is_paused,
-        "news": f"{job.state if not job.is_active else 'active'} {job.partial} {_step(job.done)}",
+        "news": _news(job),
     }
 
 
-def _step(done: int) -> int:
-    """Grows each time that twice as much is done, up to what a heatmap is made from."""
-    return min(done, 512).bit_length()
+def _news(job: Job) -> str:
+    """Changes when the page has something else to show.
+
+    Of work that can be used before its end that is each time that twice as much is done, up to
+    what a heatmap is made from; any other run of the page would only hold up the work.
+    """
+    if not job.is_active:
+        return job.state
+    return "active" if job.partial is None else f"{job.partial} {min(job.done, 512).bit_length()}"
 
 
 def _describe(job: Job) -> str:
