@@ -18,15 +18,17 @@ from torch import Tensor, nn
 
 from esmc_core.train import validation
 from esmc_core.train.architecture import (
+    IMAGE_SIZE,
     AnswerHead,
     Shape,
     build_model,
     image_features,
     packed_forward,
+    resample_biases,
 )
 from esmc_core.train.batches import ATTRIBUTE_INDEX, BatchMaker, HeadTargets, Reads
 from esmc_core.train.data import Dataset
-from esmc_core.train.optimizer import Optimizer
+from esmc_core.train.optimizer import Optimizer, number_format
 from esmc_core.train.tokenizer import IMAGE, PAD, answer_id, special_id
 from esmc_core.train.vocabulary import answer_words
 
@@ -62,7 +64,7 @@ class Settings:
     seed: int = 0
     device: str = "cpu"
     processes: int = 1
-    save_every_s: float = 240.0
+    save_every_s: float = 600.0
     log_every: int = 50
     shape: Shape = field(default_factory=Shape)
 
@@ -117,7 +119,8 @@ class Run:
         torch.manual_seed(s.seed * 1_000_003 + self.step * 64 + rank)  # for drop path
         self.model.train()
         alone = self.progress() < s.tower_share
-        with torch.autocast(self.device.type, torch.bfloat16):
+        number = number_format(self.device)
+        with torch.autocast(self.device.type, number, enabled=number != torch.float32):
             if alone:
                 features = image_features(self.model, pixels.to(self.device))
             else:
@@ -178,11 +181,18 @@ class Run:
         os.replace(folder / (CHECKPOINT + ".new"), folder / CHECKPOINT)
 
     def begin_from(self, folder: Path) -> None:
-        """Take over the weights of an exported model of the same shape and vocabulary."""
-        values = exported_values(folder)
+        """Take over the weights of an exported model of the same shape and vocabulary.
+
+        Its picture size may be another one.
+        """
+        values, image_size = exported_values(folder)
         with torch.no_grad():
             for name, target in floats(self.model).items():
-                target.copy_(values[name])
+                value = values[name]
+                if value.shape != target.shape and name.endswith("attention_biases"):
+                    scale = image_size / IMAGE_SIZE
+                    value = resample_biases(value, n_offsets=target.shape[1], scale=scale)
+                target.copy_(value)
         self.average = {k: v.clone() for k, v in floats(self.model).items()}
 
     def load(self, folder: Path) -> None:
@@ -195,14 +205,15 @@ class Run:
         self.step, self.elapsed_s = state["step"], state["elapsed_s"]
 
 
-def exported_values(folder: Path) -> dict[str, Tensor]:
-    """The values of `floats` in a folder that `export_model` wrote."""
+def exported_values(folder: Path) -> tuple[dict[str, Tensor], int]:
+    """The values of `floats` in a folder that `export_model` wrote, and its picture size in px."""
     from transformers import LlavaForConditionalGeneration
 
     model = LlavaForConditionalGeneration.from_pretrained(
         folder, dtype=torch.float32, local_files_only=True
     )
-    return floats(model)
+    vision: Any = model.config.vision_config
+    return floats(model), vision.image_size
 
 
 def empty_model(shape: Shape, tokenizer: Tokenizer) -> Any:
