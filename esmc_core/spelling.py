@@ -17,6 +17,7 @@ from esmc_core.distributions import Distributions
 WORD_MARKERS = ("▁", "Ġ", " ")
 TokenTexts = Callable[[Sequence[int]], list[str]]
 
+_CHUNK = 4_096  # rows that are merged at a time
 _SPECIAL = re.compile(r"<[^<>\s]+>|\[[A-Z]+\d*\]|<\|.*\|>")
 _AMERICAN = {
     "grey": "gray",
@@ -104,21 +105,43 @@ def merge_columns(distributions: Distributions, token_texts: TokenTexts) -> Dist
         Distributions of the same shape; each row most probable first.
     """
     representative = _representatives(distributions, token_texts)
-    tokens = representative[distributions.tokens]
-    probabilities = distributions.probabilities.astype(np.float32)
-    rows = np.arange(len(tokens))[:, None]
-    order = np.argsort(tokens, axis=1, kind="stable")
-    tokens, probabilities = tokens[rows, order], probabilities[rows, order]
+    tokens = np.empty(distributions.tokens.shape, np.int32)
+    probabilities = np.empty(tokens.shape, np.float32)
+    for start in range(0, len(tokens), _CHUNK):  # which the processor's caches hold
+        some = slice(start, start + _CHUNK)
+        tokens[some], probabilities[some] = _merge(
+            representative[distributions.tokens[some]],
+            distributions.probabilities[some].astype(np.float32),
+        )
+    return Distributions(tokens, probabilities, distributions.n_vocab)
+
+
+def _merge(tokens: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows whose equal tokens are added up, most probable first, (n_images, top_k) each.
+
+    Places are sorted along with what they stand for in one number, several times as fast as
+    sorting places by it.
+    """
+    top_k = tokens.shape[1]
+    keys = (tokens.astype(np.int64) << 32) + np.arange(top_k)
+    keys.sort(axis=1)
+    tokens = keys >> 32
+    probabilities = np.take_along_axis(probabilities, keys & 0xFFFFFFFF, axis=1)
     is_first = np.ones(tokens.shape, dtype=bool)
     is_first[:, 1:] = tokens[:, 1:] != tokens[:, :-1]
     group = np.cumsum(is_first, axis=1) - 1
     merged = np.zeros_like(probabilities)
-    np.add.at(merged, (rows, group), probabilities)
+    group_of_all = group + top_k * np.arange(len(tokens))[:, None]
+    np.add.at(merged.reshape(-1), group_of_all.ravel(), probabilities.ravel())
     kept = np.zeros_like(tokens)
     np.put_along_axis(kept, group, tokens, axis=1)
-    order = np.argsort(-merged, axis=1, kind="stable")
-    merged, kept = merged[rows, order], kept[rows, order]
-    return Distributions(np.where(merged > 0, kept, kept[:, :1]), merged, distributions.n_vocab)
+    # The bits of floats that are not negative are in the order of the floats.
+    keys = (-merged.view(np.int32).astype(np.int64) << 32) + np.arange(top_k)
+    keys.sort(axis=1)
+    places = keys & 0xFFFFFFFF
+    merged = np.take_along_axis(merged, places, axis=1)
+    kept = np.take_along_axis(kept, places, axis=1)
+    return np.where(merged > 0, kept, kept[:, :1]), merged
 
 
 def _representatives(distributions: Distributions, token_texts: TokenTexts) -> np.ndarray:
