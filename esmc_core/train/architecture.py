@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-IMAGE_SIZE = 192
-GRID = 3  # image tokens a side: 192 / 16, halved twice by the tower
+IMAGE_SIZE = 144
+GRID = 3  # image tokens a side: 144 / 16, halved twice by the tower
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
 
@@ -82,25 +80,6 @@ def start_tower(tower: nn.Module) -> None:
     for name, module in tower.named_modules():
         if name.endswith(("module.projection", "module.linear_down")):
             module.batch_norm.weight.zero_()
-
-
-def resample_biases(biases: Tensor, *, n_offsets: int, scale: float) -> Tensor:
-    """The tower's attention biases for another picture size.
-
-    Args:
-        biases: (n_heads, side * side), by the distance of two tokens across and down.
-        n_offsets: the square of the new side.
-        scale: old picture size over the new one: so much nearer the same things lie.
-
-    Returns:
-        (n_heads, n_offsets) read between the old distances.
-    """
-    side, new_side = math.isqrt(biases.shape[1]), math.isqrt(n_offsets)
-    at = (torch.arange(new_side) * scale / (side - 1) * 2 - 1).clamp(max=1)
-    down, across = torch.meshgrid(at, at, indexing="ij")
-    places = torch.stack([across, down], dim=-1)[None]
-    square = biases.view(1, -1, side, side)
-    return functional.grid_sample(square, places, align_corners=True).view(len(biases), -1)
 
 
 class AnswerHead(nn.Module):

@@ -26,9 +26,8 @@ N_WORDS = 4  # words that an answer may be spread over
 END_WEIGHT = 0.3  # the question's last word foretells the answer too, before the template's end
 ATTRIBUTE_INDEX = {name: i for i, name in enumerate(questions.ATTRIBUTES)}
 UPRIGHT_SETS = {"car_colours", "scenes", "weather", "animals", "fashion", "cifar10_train"}
-READABLE_SETS = ("cards", "drawn_cards")  # letters and digits: never mirrored
-# Labels that a crop would hide.
-LEAST_CROP = {"cards": 0.85, "drawn_cards": 0.85, "still_lifes": 0.8, "fashion": 0.7}
+READABLE_SETS = ("cards",)  # letters and digits: never mirrored
+LEAST_CROP = {"cards": 0.85, "still_lifes": 0.8, "fashion": 0.7}  # labels that a crop would hide
 # Close-ups that are also shown smaller, on another photograph: things seldom fill a picture.
 RECOLOURED_SHARE = 0.5  # of the pictures whose coloured part is known
 INSETS = {"car_colours": 0.3, "car_body_colours": 0.2, "flowers": 0.2, "clothing": 0.15}
@@ -280,7 +279,7 @@ class BatchMaker:
     def _decide_paste(self, draw: Draw, rng: random.Random) -> None:
         draw.pasted = True
         draw.labels.pop("background", None)
-        if rng.random() < 0.6 and draw.record.region < 0:
+        if rng.random() < 0.6:
             paints = CAR_PAINTS if draw.record.source.startswith("car") else PAINTS
             draw.labels["color"], draw.recolour = random_colour(rng, paints)
         if rng.random() < 0.3 or not self.grounds:
@@ -329,7 +328,7 @@ class BatchMaker:
             if draw.ground:
                 plain = torch.tensor(draw.ground)[:, None, None]
                 grounds[i] = plain * (0.75 + 0.5 * grounds[i].mean(0)).clamp(0.85, 1.1)
-            if draw.recolour and draw.record.cut_out >= 0 and draw.record.region < 0:
+            if draw.recolour and draw.record.cut_out >= 0:
                 colour = torch.tensor([draw.recolour])
                 products[i] = augment.tint(products[i : i + 1], colour)[0]
         masks = torch.from_numpy(np.stack([self._mask(d.record) for d in draws]))

@@ -26,8 +26,6 @@ VALIDATION_SHARE = 0.04
 RECOLOURED_SETS = ("flowers", "clothing")
 # Sets with products on white, which can be cut out, and the shares of the picture that one fills.
 CUT_OUT_SETS = {"fashion": (0.06, 0.75), "car_colours": (0.18, 0.7)}
-# Sets whose coloured part is cut out where it fills such a share.
-CUT_OUT_PARTS = {"flowers": (0.1, 0.7)}
 
 
 @dataclass
@@ -241,9 +239,6 @@ def build_dataset(
             if part is not None:
                 record.region = len(masks)
                 masks.append(part)
-                least, most = CUT_OUT_PARTS.get(source, (1.0, 0.0))
-                if least < part.mean() / 255 < most:
-                    record.cut_out = record.region
             pictures.append(picture)
             records.append(record)
             if caption:

@@ -25,14 +25,11 @@ def prepare(options: argparse.Namespace) -> None:
     """Make the run's folder: decoded pictures and the tokenizer, where they are not there yet."""
     cache = options.out / CACHE
     if not (cache / "records.jsonl").exists():
-        from esmc_core.train.cards import card_records, find_fonts
         from esmc_core.train.stills import render_records
 
-        made = render_records(options.still_lifes, seed=options.seed + 1)
-        fonts = find_fonts(options.fonts)
-        made += card_records(options.drawn_cards, fonts, seed=options.seed + 2)
+        stills = render_records(options.still_lifes, seed=options.seed + 1)
         avoid = know_pictures(options.avoid)
-        save_dataset(build_dataset(options.data, avoid=avoid, extra=made), cache)
+        save_dataset(build_dataset(options.data, avoid=avoid, extra=stills), cache)
     if (options.out / TOKENIZER).exists():
         return
     if options.start:

@@ -18,13 +18,11 @@ from torch import Tensor, nn
 
 from esmc_core.train import validation
 from esmc_core.train.architecture import (
-    IMAGE_SIZE,
     AnswerHead,
     Shape,
     build_model,
     image_features,
     packed_forward,
-    resample_biases,
 )
 from esmc_core.train.batches import ATTRIBUTE_INDEX, BatchMaker, HeadTargets, Reads
 from esmc_core.train.data import Dataset
@@ -181,18 +179,11 @@ class Run:
         os.replace(folder / (CHECKPOINT + ".new"), folder / CHECKPOINT)
 
     def begin_from(self, folder: Path) -> None:
-        """Take over the weights of an exported model of the same shape and vocabulary.
-
-        Its picture size may be another one.
-        """
-        values, image_size = exported_values(folder)
+        """Take over the weights of an exported model of the same shape and vocabulary."""
+        values = exported_values(folder)
         with torch.no_grad():
             for name, target in floats(self.model).items():
-                value = values[name]
-                if value.shape != target.shape and name.endswith("attention_biases"):
-                    scale = image_size / IMAGE_SIZE
-                    value = resample_biases(value, n_offsets=target.shape[1], scale=scale)
-                target.copy_(value)
+                target.copy_(values[name])
         self.average = {k: v.clone() for k, v in floats(self.model).items()}
 
     def load(self, folder: Path) -> None:
@@ -205,15 +196,14 @@ class Run:
         self.step, self.elapsed_s = state["step"], state["elapsed_s"]
 
 
-def exported_values(folder: Path) -> tuple[dict[str, Tensor], int]:
-    """The values of `floats` in a folder that `export_model` wrote, and its picture size in px."""
+def exported_values(folder: Path) -> dict[str, Tensor]:
+    """The values of `floats` in a folder that `export_model` wrote."""
     from transformers import LlavaForConditionalGeneration
 
     model = LlavaForConditionalGeneration.from_pretrained(
         folder, dtype=torch.float32, local_files_only=True
     )
-    vision: Any = model.config.vision_config
-    return floats(model), vision.image_size
+    return floats(model)
 
 
 def empty_model(shape: Shape, tokenizer: Tokenizer) -> Any:

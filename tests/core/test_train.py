@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from esmc_core.errors import InputError
-from esmc_core.train import architecture, augment, loop, questions, sources
+from esmc_core.train import augment, questions, sources
 from esmc_core.train.__main__ import main
 from esmc_core.train.architecture import (
     GRID,
@@ -19,10 +19,8 @@ from esmc_core.train.architecture import (
     Shape,
     build_model,
     packed_forward,
-    resample_biases,
 )
 from esmc_core.train.batches import BatchMaker, Packer
-from esmc_core.train.cards import RANKS, SUITS, card_records, draw_card, find_fonts
 from esmc_core.train.colours import (
     NAMES,
     PROTOTYPES,
@@ -275,27 +273,6 @@ def test_a_run_begins_from_an_exported_model(data, tokenizer, tmp_path):
         torch.testing.assert_close(run.average[name], expected[name], rtol=0, atol=0)
 
 
-def test_a_run_begins_from_a_model_for_smaller_pictures(data, tokenizer, tmp_path, monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr(architecture, "IMAGE_SIZE", 144)
-        export_model(tiny_model(tokenizer), tokenizer, tmp_path)
-    run = Run(Settings(minutes=0, steps=5, batch=4, shape=TINY), data, tokenizer)
-    run.begin_from(tmp_path)
-    values, size = loop.exported_values(tmp_path)
-    assert size == 144
-    changed = {n for n, v in loop.floats(run.model).items() if v.shape != values[n].shape}
-    assert changed and all(name.endswith("attention_biases") for name in changed)
-    assert np.isfinite(run.train_step())
-
-
-def test_biases_keep_their_values_and_are_read_between_them():
-    biases = torch.arange(9.0).view(1, 9)
-    torch.testing.assert_close(resample_biases(biases, n_offsets=9, scale=1.0), biases)
-    finer = resample_biases(biases, n_offsets=16, scale=0.5).view(4, 4)
-    torch.testing.assert_close(finer[0], torch.tensor([0.0, 0.5, 1.0, 1.5]))
-    torch.testing.assert_close(finer[:, 0], torch.tensor([0.0, 1.5, 3.0, 4.5]))
-
-
 @pytest.mark.parametrize("shape", [(20, 50), (50, 20)])
 def test_orthogonalised_matrices_have_singular_values_near_one(shape):
     matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))
@@ -304,35 +281,6 @@ def test_orthogonalised_matrices_have_singular_values_near_one(shape):
     turned = torch.linalg.svd(matrix.double(), full_matrices=False)
     share = (orthogonalise(matrix).double() * (turned.U @ turned.Vh)).sum() / min(shape)
     assert share > 0.6, "the same directions"
-
-
-def test_cards_are_drawn_by_seed_rank_and_suit():
-    fonts = find_fonts(None)
-    first = draw_card(random.Random(3), fonts, rank="seven", suit="clubs")
-    again = draw_card(random.Random(3), fonts, rank="seven", suit="clubs")
-    assert np.array_equal(first[0], again[0]) and first[1:] == ("seven", "clubs")
-    other = draw_card(random.Random(3), fonts, rank="two", suit="clubs")
-    assert first[0].shape == (SIDE, SIDE, 3) and not np.array_equal(first[0], other[0])
-    for rank in RANKS:
-        for suit in SUITS:
-            picture, *said = draw_card(random.Random(f"{rank}{suit}"), fonts, rank=rank, suit=suit)
-            assert said == [rank, suit] and picture.std() > 5
-
-
-def test_drawn_cards_know_what_they_are():
-    made = card_records(60, find_fonts(None), seed=1)
-    assert {record.labels["rank"] for _, record in made} == set(RANKS)
-    for _, record in made:
-        is_red = record.labels["suit"] in ("hearts", "diamonds")
-        assert record.labels["color"] == ("red" if is_red else "black")
-
-
-def test_fonts_are_found_below_a_folder(tmp_path):
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "one.ttf").write_bytes(b"")
-    (tmp_path / "two.otf").write_bytes(b"")
-    (tmp_path / "three.txt").write_bytes(b"")
-    assert len(find_fonts(tmp_path)) == 1 + 2
 
 
 def test_resume_gives_the_same_weights(data, tokenizer, tmp_path):
@@ -428,12 +376,7 @@ def test_samples_are_balanced_and_never_on_their_own_colour():
 @pytest.mark.slow
 def test_two_processes_train_together(tars, tmp_path):
     words = ["--data", str(tars), "--out", str(tmp_path / "run"), "--minutes", "0", "--batch", "4"]
-    assert (
-        main(
-            [*words, "--still-lifes", "2", "--drawn-cards", "2", "--steps", "2", "--processes", "2"]
-        )
-        == 0
-    )
+    assert main([*words, "--still-lifes", "2", "--steps", "2", "--processes", "2"]) == 0
     lines = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
     assert json.loads(lines[-1])["step"] == 2
 
@@ -441,7 +384,7 @@ def test_two_processes_train_together(tars, tmp_path):
 def test_the_command_trains_resumes_and_exports(tars, tmp_path, capsys):
     run = tmp_path / "run"
     words = ["--data", str(tars), "--out", str(run), "--minutes", "0", "--batch", "2"]
-    words += ["--still-lifes", "2", "--drawn-cards", "2"]
+    words += ["--still-lifes", "2"]
     assert main([*words, "--steps", "1"]) == 0
     assert main([*words, "--steps", "2"]) == 1
     assert "holds a run already" in capsys.readouterr().err
