@@ -157,9 +157,11 @@ class ESMCClustering(ClusterMixin, BaseEstimator):
         )
         pseudo = torch.from_numpy(chosen).to(rows.device)
 
-        def after(epoch: int, head: Head) -> None:
+        def report(epoch: int) -> None:
             if progress is not None:
                 progress(epoch, self.epochs)
+
+        def after(epoch: int, head: Head) -> None:
             if on_epoch is not None:
                 outputs = head.outputs(rows)
                 labels = self._labels_of(outputs, pseudo)
@@ -173,7 +175,8 @@ class ESMCClustering(ClusterMixin, BaseEstimator):
             learning_rate=self.learning_rate,
             batch_size=self.batch_size,
             seed=seed,
-            on_epoch=None if progress is None and on_epoch is None else after,
+            progress=report,
+            on_epoch=None if on_epoch is None else after,
             should_stop=should_stop,
         )
         outputs = head.outputs(rows)

@@ -108,6 +108,7 @@ def train_head(
     learning_rate: float = 1e-3,
     batch_size: int = 256,
     seed: int = 0,
+    progress: Callable[[int], None] | None = None,
     on_epoch: Callable[[int, Head], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> Head:
@@ -118,7 +119,8 @@ def train_head(
         pseudo_labels: (n_rows,) int64, -1 = left out.
         epochs: steps, each on all examples, or on the next `batch_size` of a shuffle where there
             are more: the time does not grow with the number of rows.
-        on_epoch: called after each epoch with its number, from 1, and the head as it is.
+        progress: called after each epoch with its number, from 1.
+        on_epoch: the same, with the head as it is, which has to be written for it each time.
 
     Raises:
         Cancelled: `should_stop` said so, asked once an epoch.
@@ -131,6 +133,8 @@ def train_head(
         if should_stop is not None and should_stop():
             raise Cancelled()
         learner.learn(batch.to(rows.device))
+        if progress is not None:
+            progress(epoch)
         if on_epoch is not None:
             learner.write_back()
             on_epoch(epoch, head)
