@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.functional import embedding_bag
 
 from esmc_core.cluster.rows import DenseRows, Rows, SparseRows
 from esmc_core.errors import Cancelled
@@ -28,7 +27,7 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, weight: torch.Tensor, rows: SparseRows) -> torch.Tensor:
         ctx.rows = rows
-        return embedding_bag(rows.indices, weight, per_sample_weights=rows.values, mode="sum")
+        return rows.dot(weight.T)
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:

@@ -172,6 +172,7 @@ class SparseRows:
             bounds = np.arange(0, self.indices.numel() + 1, self.indices.shape[1])
             parts = (self.values.numpy().ravel(), self.indices.numpy().ravel(), bounds)
             matrix = scipy.sparse.csr_array(parts, (self.n_rows, self.n_columns)).tocsc()
+            matrix.eliminate_zeros()
             return (
                 torch.from_numpy(matrix.indices),
                 torch.from_numpy(matrix.data),

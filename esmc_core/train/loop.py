@@ -62,7 +62,7 @@ class Settings:
     seed: int = 0
     device: str = "cpu"
     processes: int = 1
-    save_every_s: float = 600.0
+    save_every_s: float = 240.0
     log_every: int = 50
     shape: Shape = field(default_factory=Shape)
 

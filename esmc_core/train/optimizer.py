@@ -51,9 +51,11 @@ class Muon(torch.optim.Optimizer):
             for parameter in group["params"]:
                 if parameter.grad is None:
                     continue
-                gradient = parameter.grad.view(len(parameter), -1)
+                gradient = parameter.grad.reshape(len(parameter), -1)
                 state = self.state[parameter]
-                momentum = state.setdefault("momentum", torch.zeros_like(gradient))
+                if "momentum" not in state:
+                    state["momentum"] = torch.zeros_like(gradient)
+                momentum = state["momentum"]
                 momentum.lerp_(gradient, 1 - MOMENTUM)
                 step = orthogonalise(gradient.lerp(momentum, MOMENTUM))
                 size = 0.2 * max(step.shape) ** 0.5

@@ -13,13 +13,7 @@ from PIL import Image
 from esmc_core.errors import InputError
 from esmc_core.train import augment, questions, sources
 from esmc_core.train.__main__ import main
-from esmc_core.train.architecture import (
-    GRID,
-    IMAGE_SIZE,
-    Shape,
-    build_model,
-    packed_forward,
-)
+from esmc_core.train.architecture import GRID, IMAGE_SIZE, Shape, build_model, packed_forward
 from esmc_core.train.batches import BatchMaker, Packer
 from esmc_core.train.colours import (
     NAMES,
