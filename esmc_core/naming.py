@@ -15,6 +15,7 @@ from esmc_core.spelling import (
     canonical_text,
     is_special,
     merge_columns,
+    merged_matrix,
     plain_text,
     starts_word,
 )
@@ -50,7 +51,7 @@ def dominant_tokens(
     token_texts: TokenTexts,
     *,
     n_tokens: int = 10,
-    is_merged: bool = False,
+    merged: scipy.sparse.csr_matrix | None = None,
 ) -> list[list[DominantToken]]:
     """The tokens of each cluster that are probable in it and above the collection's mean.
 
@@ -60,15 +61,15 @@ def dominant_tokens(
     Args:
         distributions: of n_images images, at the target cell.
         labels: (n_images,) int, clusters from 0.
-        is_merged: the distributions have been through `merge_columns`.
+        merged: the distributions' `merged_matrix`, where it is at hand.
 
     Returns:
         For each cluster, 0 to the highest label, up to `n_tokens` tokens; an empty cluster none.
     """
-    merged = distributions if is_merged else merge_columns(distributions, token_texts)
+    merged = merged_matrix(distributions, token_texts) if merged is None else merged
     n_clusters = int(labels.max(initial=-1)) + 1
     figures = ClusterFigures.empty(n_clusters, distributions.n_vocab)
-    figures.add(merged.to_csr(), merged.tokens[:, 0], labels)
+    figures.add(merged, labels)
     return rank_tokens(figures, distributions.occurring, token_texts, n_tokens=n_tokens)
 
 
@@ -91,12 +92,11 @@ class ClusterFigures:
         shape = (n_clusters, n_vocab)
         return cls(np.zeros(shape), np.zeros(shape, np.int32), np.zeros(n_clusters, np.int64))
 
-    def add(self, matrix: scipy.sparse.csr_matrix, best: np.ndarray, labels: np.ndarray) -> None:
+    def add(self, matrix: scipy.sparse.csr_matrix, labels: np.ndarray) -> None:
         """Count some images.
 
         Args:
-            matrix: (n_images, n_vocab) probabilities.
-            best: (n_images,) most probable token of each.
+            matrix: (n_images, n_vocab) probabilities, by column; no row is empty.
             labels: (n_images,) cluster of each.
         """
         n_images, n_clusters = len(labels), len(self.sizes)
@@ -104,8 +104,17 @@ class ClusterFigures:
         members = scipy.sparse.csr_matrix(parts, (n_clusters, n_images))
         summed = (members @ matrix).tocoo()
         self.sums[summed.row, summed.col] += summed.data
-        np.add.at(self.tops, (labels, best), 1)
+        np.add.at(self.tops, (labels, _most_probable(matrix)), 1)
         self.sizes += np.bincount(labels, minlength=n_clusters)
+
+
+def _most_probable(matrix: scipy.sparse.csr_matrix) -> np.ndarray:
+    """(n_rows,) the column of each row's largest entry, of equal ones the first."""
+    starts = matrix.indptr[:-1]
+    largest = np.maximum.reduceat(matrix.data, starts)
+    is_largest = matrix.data == np.repeat(largest, np.diff(matrix.indptr))
+    entries = np.flatnonzero(is_largest)
+    return matrix.indices[entries[np.searchsorted(entries, starts)]]
 
 
 def rank_tokens(

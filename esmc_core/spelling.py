@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 
 import numpy as np
+import scipy.sparse
 
 from esmc_core.distributions import Distributions
 
@@ -114,6 +115,12 @@ def merge_columns(distributions: Distributions, token_texts: TokenTexts) -> Dist
             distributions.probabilities[some].astype(np.float32),
         )
     return Distributions(tokens, probabilities, distributions.n_vocab)
+
+
+def merged_matrix(distributions: Distributions, token_texts: TokenTexts) -> scipy.sparse.csr_matrix:
+    """(n_images, n_vocab) float32 what `merge_columns` gives, by column; the tail is left out."""
+    tokens = _representatives(distributions, token_texts)[distributions.tokens]
+    return Distributions(tokens, distributions.probabilities, distributions.n_vocab).to_csr()
 
 
 def _merge(tokens: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

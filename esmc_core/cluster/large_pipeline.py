@@ -96,8 +96,7 @@ def cluster_chunks(
     found = LargeClustering(**settings_of).fit(stream, progress=progress, should_stop=should_stop)
     figures = ClusterFigures.empty(int(found.labels_.max()) + 1, n_vocab)
     for images, cell in read():
-        matrix = stream.merged(cell)
-        figures.add(matrix, _best(matrix), found.labels_[images])
+        figures.add(stream.merged(cell), found.labels_[images])
     dominant = rank_tokens(figures, stream.occurring, token_texts)
     return Clustering(
         settings=settings,
@@ -108,12 +107,3 @@ def cluster_chunks(
         automatic_names=tuple(cluster_names(dominant)),
         dominant_tokens=tuple(map(tuple, dominant)),
     )
-
-
-def _best(matrix: scipy.sparse.csr_matrix) -> np.ndarray:
-    """(n_rows,) the column of each row's largest entry; no row is empty."""
-    starts = matrix.indptr[:-1]
-    largest = np.maximum.reduceat(matrix.data, starts)
-    is_largest = matrix.data == np.repeat(largest, np.diff(matrix.indptr))
-    entries = np.flatnonzero(is_largest)
-    return matrix.indices[entries[np.searchsorted(entries, starts)]]

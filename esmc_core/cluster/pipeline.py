@@ -12,7 +12,7 @@ from esmc_core.cluster.estimator import ESMCClustering, Progress
 from esmc_core.distributions import Distributions
 from esmc_core.errors import InputError
 from esmc_core.naming import cluster_names, dominant_tokens
-from esmc_core.spelling import TokenTexts, merge_columns
+from esmc_core.spelling import TokenTexts, merged_matrix
 
 _SOURCE = Source()
 
@@ -27,13 +27,11 @@ def vocabulary_rows(
         spelling variants added up if settings.merge_spelling.
     """
     if settings.merge_spelling:
-        distributions = merge_columns(distributions, token_texts)
-    return _rows(distributions, settings)
+        return _rows(merged_matrix(distributions, token_texts), settings)
+    return _rows(distributions.to_csr(), settings)
 
 
-def _rows(distributions: Distributions, settings: ClusterSettings) -> scipy.sparse.csr_matrix:
-    # A copy: to_csr sorts the arrays it is given, and these may be the caller's.
-    matrix = distributions.take(np.arange(distributions.n_images)).to_csr()
+def _rows(matrix: scipy.sparse.csr_matrix, settings: ClusterSettings) -> scipy.sparse.csr_matrix:
     return matrix.sqrt() if settings.geometry == "hellinger" else matrix
 
 
@@ -60,12 +58,12 @@ def cluster_distributions(
     """
     if settings.representation != "vocabulary":
         raise InputError("Hidden states are needed.", "Choose the vocabulary, or run the model.")
-    merged = merge_columns(distributions, token_texts)  # which takes long: once for rows and names
-    rows = _rows(merged if settings.merge_spelling else distributions, settings)
+    merged = merged_matrix(distributions, token_texts)
+    rows = _rows(merged if settings.merge_spelling else distributions.to_csr(), settings)
     found = make_estimator(settings, device=device).fit(
         rows, progress=progress, should_stop=should_stop
     )
-    return _name(found, merged, token_texts, settings, source)
+    return _name(found, distributions, merged, token_texts, settings, source)
 
 
 def cluster_hidden_states(
@@ -94,8 +92,8 @@ def cluster_hidden_states(
     found = make_estimator(settings, device=device).fit(
         hidden, progress=progress, should_stop=should_stop
     )
-    merged = merge_columns(distributions, token_texts)
-    return _name(found, merged, token_texts, settings, source)
+    merged = merged_matrix(distributions, token_texts)
+    return _name(found, distributions, merged, token_texts, settings, source)
 
 
 def make_estimator(settings: ClusterSettings, *, device: str = "cpu") -> ESMCClustering:
@@ -115,12 +113,13 @@ def make_estimator(settings: ClusterSettings, *, device: str = "cpu") -> ESMCClu
 
 def _name(
     found: ESMCClustering,
-    merged: Distributions,
+    distributions: Distributions,
+    merged: scipy.sparse.csr_matrix,
     token_texts: TokenTexts,
     settings: ClusterSettings,
     source: Source,
 ) -> Clustering:
-    dominant = dominant_tokens(merged, found.labels_, token_texts, is_merged=True)
+    dominant = dominant_tokens(distributions, found.labels_, token_texts, merged=merged)
     return Clustering(
         settings=settings,
         source=source,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from functools import cache
 
 import numpy as np
@@ -27,8 +28,20 @@ def _cluster(_job: Job) -> None:
 
     rows = np.random.default_rng(0).random((32, 8), dtype=np.float32)
     ESMCClustering(2, epochs=1, n_init=1).fit(scipy.sparse.csr_matrix(rows))
+    _keep_for_good()
 
 
 def _load_model(_job: Job) -> None:
     if preferences.model_name() == BUNDLED:  # a large model is not loaded before it is asked for
         models().get(BUNDLED)
+    _keep_for_good()
+
+
+def _keep_for_good() -> None:
+    """Let the garbage collector pass over what has been loaded.
+
+    Streamlit collects garbage after every run of a page, before its last elements reach the
+    browser: with all of torch's modules that takes 0.3 s, in which no other thread gets on.
+    """
+    gc.collect()
+    gc.freeze()
