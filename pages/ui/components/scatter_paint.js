@@ -1,5 +1,5 @@
-// Drawing of the points. Each look (cluster, in full or dimmed) is drawn once as a small sprite and
-// then stamped, which keeps 100,000 points within a few frames.
+// Drawing of the points. Each look (cluster, in full or dimmed) is drawn once as a small sprite, whose
+// pixels are then set for every point: 100,000 of them take a tenth of the time of as many images.
 
 const LEFT_OUT = "#8d949a"; // points of no cluster
 const FAINT = 0.2; // share of its own colour that a dimmed point keeps
@@ -21,13 +21,12 @@ class Painter {
     const began = performance.now();
     const { view, cloud } = plot;
     const context = fitCanvas(this.canvas, view.width, view.height);
-    context.clearRect(0, 0, view.width, view.height);
     const radius = Painter.radius(cloud.x.length, view.zoom);
     this.prepare(plot, radius);
-    // Stamped on whole device pixels, so that every point is equally sharp.
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    if (plot.partial) this.stamp(context, plot, false);
-    this.stamp(context, plot, true);
+    const sheet = this.blank();
+    if (plot.partial) this.stamp(sheet, plot, false);
+    this.stamp(sheet, plot, true);
+    context.putImageData(sheet.image, -sheet.margin, -sheet.margin);
     this.canvas.style.transform = "";
     this.painted = { scale: view.scale, x: view.x, y: view.y };
     this.cost = performance.now() - began;
@@ -44,20 +43,41 @@ class Painter {
     return true;
   }
 
-  stamp(context, plot, full) {
+  // Transparent pixels for the canvas, with a margin that points at its edges may reach into.
+  blank() {
+    const margin = this.sprites[0].side;
+    const [width, height] = [this.canvas.width + 2 * margin, this.canvas.height + 2 * margin];
+    if (this.sheet?.image.width !== width || this.sheet.image.height !== height) {
+      const image = new ImageData(width, height);
+      this.sheet = { image, pixels: new Uint32Array(image.data.buffer) };
+    } else {
+      this.sheet.pixels.fill(0);
+    }
+    return Object.assign(this.sheet, { margin });
+  }
+
+  // On whole device pixels, so that every point is equally sharp.
+  stamp({ image, pixels, margin }, plot, full) {
     const { view, cloud, cluster } = plot;
     const ratio = this.canvas.width / view.width;
     const sprites = full ? this.sprites : this.faint;
-    const half = sprites[0].width / 2;
+    const half = margin / 2;
     const [centreX, centreY] = [(view.width / 2) * ratio - half, (view.height / 2) * ratio - half];
     const scale = view.scale * ratio;
     const [endX, endY] = [this.canvas.width, this.canvas.height];
+    const placed = sprites.map(({ at }) => Int32Array.from(at, ([x, y]) => y * image.width + x));
     for (let i = 0; i < cloud.x.length; i += 1) {
       if (plot.partial && plot.shown(i) !== full) continue;
       const left = Math.round(centreX + (cloud.x[i] - view.x) * scale);
       const top = Math.round(centreY - (cloud.y[i] - view.y) * scale);
-      if (left < -2 * half || top < -2 * half || left > endX || top > endY) continue;
-      context.drawImage(sprites[cluster[i] + 1], left, top);
+      if (left < -margin || top < -margin || left > endX || top > endY) continue;
+      const start = (top + margin) * image.width + left + margin;
+      const look = cluster[i] + 1;
+      const [{ colours }, places] = [sprites[look], placed[look]];
+      for (let k = 0; k < places.length; k += 1) {
+        const at = start + places[k];
+        pixels[at] = colours[k] >>> 24 === 255 ? colours[k] : lay(colours[k], pixels[at]);
+      }
     }
   }
 
@@ -83,20 +103,35 @@ function rimFor(colour, theme) {
   return (a + 0.05) / (b + 0.05) < 1.7 ? theme.quiet : theme.paper;
 }
 
+// A disc with a rim as the [x, y] of its pixels and their colours, alpha in the highest byte.
 function drawSprite(colour, rim, radius, ratio) {
-  const canvas = document.createElement("canvas");
   const line = radius < 2.5 * ratio ? 0.5 * ratio : ratio;
-  canvas.width = 2 * Math.ceil(radius + line);
-  canvas.height = canvas.width;
-  const context = canvas.getContext("2d");
+  const side = 2 * Math.ceil(radius + line);
+  const context = new OffscreenCanvas(side, side).getContext("2d");
   context.beginPath();
-  context.arc(canvas.width / 2, canvas.width / 2, radius, 0, 2 * Math.PI);
+  context.arc(side / 2, side / 2, radius, 0, 2 * Math.PI);
   context.fillStyle = colour;
   context.fill();
   context.lineWidth = line;
   context.strokeStyle = rim;
   context.stroke();
-  return canvas;
+  const pixels = new Uint32Array(context.getImageData(0, 0, side, side).data.buffer);
+  const inked = [...pixels.keys()].filter((i) => pixels[i] >>> 24 > 0);
+  const at = inked.map((i) => [i % side, Math.floor(i / side)]);
+  return { side, at, colours: Uint32Array.from(inked, (i) => pixels[i]) };
+}
+
+// One pixel over another, neither of them premultiplied.
+function lay(above, below) {
+  if (below >>> 24 === 0) return above;
+  const [a, b] = [above >>> 24, below >>> 24];
+  const whole = a + (b * (255 - a)) / 255;
+  const share = a / whole;
+  const mixed = (shift) => {
+    const low = (below >>> shift) & 255;
+    return Math.round(low + (((above >>> shift) & 255) - low) * share) << shift;
+  };
+  return (Math.round(whole) << 24) | mixed(16) | mixed(8) | mixed(0);
 }
 
 // The ring at the pointer and the shape being drawn.
