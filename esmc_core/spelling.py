@@ -119,7 +119,12 @@ def merge_columns(distributions: Distributions, token_texts: TokenTexts) -> Dist
 
 def merged_matrix(distributions: Distributions, token_texts: TokenTexts) -> scipy.sparse.csr_matrix:
     """(n_images, n_vocab) float32 what `merge_columns` gives, by column; the tail is left out."""
-    tokens = _representatives(distributions, token_texts)[distributions.tokens]
+    return merge_into(_representatives(distributions, token_texts), distributions)
+
+
+def merge_into(representative: np.ndarray, distributions: Distributions) -> scipy.sparse.csr_matrix:
+    """`merged_matrix`, where each token's representative is known; see `representatives`."""
+    tokens = representative[distributions.tokens]
     return Distributions(tokens, distributions.probabilities, distributions.n_vocab).to_csr()
 
 

@@ -16,7 +16,7 @@ from esmc_core.cluster.large import LargeClustering
 from esmc_core.cluster.pipeline import make_estimator
 from esmc_core.distributions import Distributions
 from esmc_core.naming import ClusterFigures, cluster_names, rank_tokens
-from esmc_core.spelling import TokenTexts, representatives
+from esmc_core.spelling import TokenTexts, merge_into, representatives
 
 Chunks: TypeAlias = Callable[[], Iterator[tuple[np.ndarray, Distributions]]]
 """Gives (chunk,) numbers of images and their distributions, in the same random order each time."""
@@ -65,8 +65,7 @@ class CellStream:
 
     def merged(self, cell: Distributions) -> scipy.sparse.csr_matrix:
         """(chunk, n_features) probabilities, spelling variants added up."""
-        tokens = self.representative[cell.tokens]
-        return Distributions(tokens, cell.probabilities, cell.n_vocab).to_csr()
+        return merge_into(self.representative, cell)
 
 
 def cluster_chunks(

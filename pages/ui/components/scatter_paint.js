@@ -1,5 +1,5 @@
 // Drawing of the points. Each look (cluster, in full or dimmed) is drawn once as a small sprite, whose
-// pixels are then set for every point: 100,000 of them take a tenth of the time of as many images.
+// pixels are then set for every point: 100,000 of them take a quarter of the time of as many images.
 
 const LEFT_OUT = "#8d949a"; // points of no cluster
 const FAINT = 0.2; // share of its own colour that a dimmed point keeps
