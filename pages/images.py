@@ -5,7 +5,6 @@ import streamlit as st
 
 from esmc_core.images import Collection
 from pages.ui import guard, place
-from pages.ui.addresses import thumbnail_url
 from pages.ui.components.gallery import GalleryItem, gallery
 from pages.ui.gallery_page import page_of
 from pages.ui.intake import intake_panel, open_samples
@@ -95,7 +94,7 @@ def grid(collection: Collection) -> None:
     items: list[GalleryItem] = [
         {
             "id": int(i),
-            "url": thumbnail_url(collection.pictures[i].digest),
+            "digest": collection.pictures[i].digest,
             "title": collection.pictures[i].file,
         }
         for i in numbers

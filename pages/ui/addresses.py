@@ -16,6 +16,11 @@ def thumbnail_url(digest: str) -> str:
     return address(f"thumbnails/{digest}.webp")
 
 
+def thumbnails_url() -> str:
+    """Where the browser finds the thumbnails of several pictures at a time."""
+    return address("thumbnails")
+
+
 def text_card_url(texts: str) -> str:
     """Where the browser finds what a collection's text is, with "{}" for its number."""
     return address(f"text-cards/{texts}/{{}}")

@@ -131,7 +131,7 @@ def _pictures(collection: Collection, found: Clustering) -> int | None:
     items: list[GalleryItem] = [
         {
             "id": int(i),
-            "url": thumbnail_url(collection.pictures[i].digest),
+            "digest": collection.pictures[i].digest,
             "title": f"{collection.pictures[i].file} · {names[found.labels[i]]} "
             f"{found.confidence[i]:.2f}",
             "colour": colours[found.labels[i]],

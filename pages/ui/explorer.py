@@ -8,7 +8,6 @@ from esmc_core.images import Collection
 from esmc_core.lens_store import LensStore
 from esmc_core.target import Heatmap
 from pages.ui import passes, place
-from pages.ui.addresses import thumbnail_url
 from pages.ui.bars import token_bars
 from pages.ui.components.gallery import GalleryItem, gallery
 from pages.ui.components.heatmap import heatmap as draw_heatmap
@@ -153,7 +152,7 @@ def _samples(collection: Collection, store: LensStore, cell: Cell) -> None:
     items: list[GalleryItem] = [
         {
             "id": int(image),
-            "url": thumbnail_url(collection.pictures[image].digest),
+            "digest": collection.pictures[image].digest,
             "title": collection.pictures[image].file,
             "tokens": words[row],
         }

@@ -1,11 +1,17 @@
 """The first page: pictures come in, and are shown."""
 
+import asyncio
+import base64
 import io
+import json
 import zipfile
 
 import pytest
 from PIL import Image
+from starlette.requests import Request
+from starlette.responses import Response
 
+from pages.ui import routes
 from pages.ui.resources import workspace
 from tests.app.conftest import button, is_sound, settled, texts
 from tests.conftest import N_PHOTOS
@@ -112,3 +118,22 @@ def test_paths_of_this_computer_only_where_they_are_allowed(colour_photos, visit
     app.text_input[0].set_value(str(colour_photos))
     app = settled(button(app, "Open").click().run())
     assert is_sound(app) and f"{N_PHOTOS} pictures" in texts(app)
+
+
+def thumbnails(*digests: str) -> Response:
+    scope = {"type": "http", "query_string": f"digests={','.join(digests)}".encode()}
+    return asyncio.run(routes.thumbnails(Request(scope)))
+
+
+def test_thumbnails_come_together(filled):
+    library = workspace().library
+    pictures = library.load(filled["collection"]).pictures
+    digests = [picture.digest for picture in pictures[:3]]
+    answer = thumbnails(*digests)
+    assert "immutable" in answer.headers["cache-control"]
+    found = [base64.b64decode(content) for content in json.loads(answer.body)]
+    assert found == [library.thumbnail_path(digest).read_bytes() for digest in digests]
+    with_a_missing_one = thumbnails(digests[0], "0" * 64, "../preferences")
+    assert json.loads(with_a_missing_one.body)[1:] == [None, None]
+    assert with_a_missing_one.headers["cache-control"] == "no-store"
+    assert thumbnails(*digests * 20).status_code == 400

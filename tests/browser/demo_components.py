@@ -6,6 +6,7 @@ much of it. The event log at the end is what the tests read.
 
 from __future__ import annotations
 
+import base64
 import io
 import sys
 from pathlib import Path
@@ -30,10 +31,20 @@ TOKENS = ["USER", ":", "▁the", "▁color", "▁of", "▁the", "▁car", "▁is
 
 
 def paint_picture(request: Request) -> Response:
-    """A small WebP drawn from the number in the address; every 17th is missing."""
-    number = int(request.path_params["number"])
-    if number % 17 == 16:
-        return Response(status_code=404)
+    """The picture of the number in the address."""
+    return Response(paint(request.path_params["number"]), media_type="image/webp")
+
+
+def paint_pictures(request: Request) -> Response:
+    """The pictures of several numbers, as the app answers; every 17th is missing."""
+    numbers = map(int, request.query_params["digests"].split(","))
+    return JSONResponse(
+        [None if i % 17 == 16 else base64.b64encode(paint(i)).decode() for i in numbers]
+    )
+
+
+def paint(number: int) -> bytes:
+    """A small WebP drawn from a number."""
     size = (256, 170) if number % 3 else (180, 256)
     image = Image.new("RGB", size, (216, 211, 200))
     draw = ImageDraw.Draw(image)
@@ -47,7 +58,7 @@ def paint_picture(request: Request) -> Response:
         draw.ellipse((x - 19, low - 17, x + 19, low + 21), fill=(28, 30, 32))
     content = io.BytesIO()
     image.save(content, "WEBP")
-    return Response(content.getvalue(), media_type="image/webp")
+    return content.getvalue()
 
 
 def describe_picture(request: Request) -> Response:
@@ -112,7 +123,7 @@ def make_items(count: int, *, first: int = 0, tokens: bool = False) -> list[Gall
     for i in range(first, first + count):
         item: GalleryItem = {
             "id": f"p{i}",
-            "url": f"/thumbnails/{i}.webp",
+            "digest": str(i),
             "title": f"cars/IMG_{1000 + i}_a_rather_long_file_name.jpg",
             "caption": f"IMG_{1000 + i}.jpg",
             "colour": COLOURS[i % len(COLOURS)],
@@ -242,6 +253,7 @@ def serve(port: int) -> None:
     """Serve this page and its pictures until the process is stopped."""
     routes = [
         Route("/thumbnails/{number:int}.webp", paint_picture),
+        Route("/thumbnails", paint_pictures),
         Route("/cards/{number:int}", describe_picture),
     ]
     app = st.App(Path(__file__).resolve(), routes=routes)

@@ -239,7 +239,23 @@ def test_gallery_names_its_pictures_and_survives_a_broken_one(demo: Demo) -> Non
     buttons.nth(16).scroll_into_view_if_needed()
     expect(buttons.nth(16).locator(".broken")).to_be_visible()
     expect(buttons.nth(15).locator(".broken")).to_be_hidden()
-    assert demo.page.locator(".gallery img:not([loading=lazy])").count() == 0
+
+
+def test_gallery_asks_for_many_pictures_at_a_time(demo: Demo) -> None:
+    demo.open("?view=grid&n=120")
+    images = demo.page.locator(".gallery img[src]")
+    expect(images).to_have_count(120 - 7)  # one of 17 is missing
+    assert images.evaluate_all("all => all.every((image) => image.naturalWidth >= 180)")
+    assert sum("thumbnails" in url for url in demo.requests) == 3
+    demo.press_button("Next page")
+    expect(images.last).to_be_attached()
+    assert sum("thumbnails" in url for url in demo.requests) == 6
+
+
+def test_gallery_shows_that_the_server_is_gone(demo: Demo) -> None:
+    demo.page.route("**/thumbnails?*", lambda route: route.abort())
+    demo.open("?view=grid&n=20")
+    expect(demo.page.locator(".gallery [data-broken]")).to_have_count(20)
 
 
 def test_gallery_keeps_its_pictures_while_tokens_change(demo: Demo) -> None:

@@ -7,16 +7,17 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 import streamlit as st
 
+from pages.ui.addresses import thumbnails_url
 from pages.ui.components.assets import read_script, read_style
 
 Id = str | int
 
 
 class GalleryItem(TypedDict):
-    """One picture; only `id`, `url` and `title` are needed."""
+    """One picture; only `id`, `digest` and `title` are needed."""
 
     id: Id
-    url: str
+    digest: str
     title: str
     caption: NotRequired[str | None]
     colour: NotRequired[str | None]
@@ -50,8 +51,8 @@ def gallery(
     """Show pictures; return the id of the one opened in this run, else None.
 
     Args:
-        items: ids must be unique; `url` is where the browser finds the picture, `badge` a few
-            letters on it, `colour` the colour of its cluster, `tokens` its (token, probability).
+        items: ids must be unique; `badge` is a few letters on the picture, `colour` the colour of
+            its cluster, `tokens` its (token, probability).
         selected: the id that is marked; the caller's own state.
         size: side of a picture in CSS pixels; in a grid the least, as rows fill the width.
         layout: "strip" is one row that scrolls sideways.
@@ -68,6 +69,7 @@ def gallery(
         key=key,
         data={
             "items": plain,
+            "thumbnails": thumbnails_url(),
             "selected": selected,
             "size": size,
             "layout": layout,
