@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 import numpy as np
 import scipy.sparse
 
-from esmc_core.distributions import Distributions
+from esmc_core.distributions import Distributions, by_column
 
 WORD_MARKERS = ("▁", "Ġ", " ")
 TokenTexts = Callable[[Sequence[int]], list[str]]
@@ -125,7 +125,7 @@ def merged_matrix(distributions: Distributions, token_texts: TokenTexts) -> scip
 def merge_into(representative: np.ndarray, distributions: Distributions) -> scipy.sparse.csr_matrix:
     """`merged_matrix`, where each token's representative is known; see `representatives`."""
     tokens = representative[distributions.tokens]
-    return Distributions(tokens, distributions.probabilities, distributions.n_vocab).to_csr()
+    return by_column(tokens, distributions.probabilities, distributions.n_vocab)
 
 
 def _merge(tokens: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -157,12 +157,7 @@ def _merge(tokens: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, n
 
 
 def _representatives(distributions: Distributions, token_texts: TokenTexts) -> np.ndarray:
-    weights = np.bincount(
-        distributions.tokens.ravel(),
-        weights=distributions.probabilities.ravel(),
-        minlength=distributions.n_vocab,
-    )
-    return representatives(weights, distributions.occurring, token_texts)
+    return representatives(distributions.sums, distributions.occurring, token_texts)
 
 
 def representatives(

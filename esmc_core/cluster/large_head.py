@@ -95,7 +95,7 @@ class LargeHead:
         """The rows in the learnt columns, padded to the same number of entries."""
         counts = np.diff(matrix.indptr)
         filled = np.arange(max(int(counts.max(initial=0)), 1)) < counts[:, None]
-        indices = np.zeros(filled.shape, dtype=np.int64)
+        indices = np.zeros(filled.shape, dtype=np.int32)
         values = np.zeros(filled.shape, dtype=np.float32)
         indices[filled] = self._number[matrix.indices]
         values[filled] = np.where(self._is_learnt[matrix.indices], matrix.data, 0.0)

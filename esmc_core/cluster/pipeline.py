@@ -32,7 +32,10 @@ def vocabulary_rows(
 
 
 def _rows(matrix: scipy.sparse.csr_matrix, settings: ClusterSettings) -> scipy.sparse.csr_matrix:
-    return matrix.sqrt() if settings.geometry == "hellinger" else matrix
+    if settings.geometry == "euclidean":
+        return matrix
+    parts = (np.sqrt(matrix.data), matrix.indices, matrix.indptr)
+    return scipy.sparse.csr_matrix(parts, matrix.shape)
 
 
 def cluster_distributions(

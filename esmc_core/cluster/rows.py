@@ -65,7 +65,7 @@ class SparseRows:
     """Sparse rows, padded to the same number of entries.
 
     Attributes:
-        indices: (n_rows, k) int64, columns of the entries, each at most once in a row (but for
+        indices: (n_rows, k) int32, columns of the entries, each at most once in a row (but for
             padding, which is column 0 with the value 0).
         values: (n_rows, k) float32.
         n_columns: number of columns that occur; `indices` are below it.
@@ -87,7 +87,7 @@ class SparseRows:
         width = max(int(counts.max(initial=0)), 1)
         columns, compressed = _columns_in_use(matrix)
         filled = np.arange(width) < counts[:, None]
-        indices = np.zeros(filled.shape, dtype=np.int64)
+        indices = np.zeros(filled.shape, dtype=np.int32)
         values = np.zeros(filled.shape, dtype=np.float32)
         indices[filled], values[filled] = compressed, matrix.data
         return cls(
@@ -133,7 +133,7 @@ class SparseRows:
 
     def dense(self, rows: torch.Tensor) -> torch.Tensor:
         written = self.values.new_zeros(len(rows), self.n_columns)
-        return written.scatter_add_(1, self.indices[rows], self.values[rows])
+        return written.scatter_add_(1, self.indices[rows].long(), self.values[rows])
 
     def take(self, rows: torch.Tensor) -> SparseRows:
         return SparseRows(
@@ -155,7 +155,7 @@ class SparseRows:
         """The same rows on the columns that occur in them, and which of the columns those are."""
         used, indices = self.indices[self.values != 0].unique(return_inverse=True)
         compressed = torch.zeros_like(self.indices)
-        compressed[self.values != 0] = indices
+        compressed[self.values != 0] = indices.int()
         columns = self.columns[used]
         rows = SparseRows(compressed, self.values, len(used), columns, self.n_features)
         return rows, used
@@ -283,7 +283,11 @@ def count_distinct_rows(matrix: scipy.sparse.spmatrix | np.ndarray, n_wanted: in
 
 
 def _canonical(matrix: scipy.sparse.spmatrix) -> scipy.sparse.csr_matrix:
-    matrix = scipy.sparse.csr_matrix(matrix, dtype=np.float32, copy=True)
+    """The matrix in float32, each entry once, in order and not zero; the same one if it is so."""
+    matrix = scipy.sparse.csr_matrix(matrix, dtype=np.float32)
+    if matrix.has_canonical_format and matrix.data.all():
+        return matrix
+    matrix = matrix.copy()
     matrix.sum_duplicates()
     matrix.eliminate_zeros()
     return matrix
@@ -295,5 +299,5 @@ def _columns_in_use(matrix: scipy.sparse.csr_matrix) -> tuple[np.ndarray, np.nda
     occurs[matrix.indices] = True
     columns = np.flatnonzero(occurs)
     if not len(columns):
-        return np.zeros(1, dtype=np.int64), matrix.indices.astype(np.int64)
-    return columns, (np.cumsum(occurs) - 1)[matrix.indices]
+        return np.zeros(1, dtype=np.int64), matrix.indices
+    return columns, (np.cumsum(occurs, dtype=np.int32) - 1)[matrix.indices]
