@@ -22,6 +22,7 @@ from esmc_core.spelling import (
 
 # A cluster whose best word is taken may be called by another that weighs at least this much of it.
 _ALTERNATIVE_SHARE = 0.1
+_CHUNK = 8_192  # images that are counted at a time, whose numbers the caches then hold
 
 
 @dataclass(frozen=True)
@@ -100,10 +101,12 @@ class ClusterFigures:
             labels: (n_images,) cluster of each.
         """
         n_images, n_clusters = len(labels), len(self.sizes)
-        parts = (np.ones(n_images), (labels, np.arange(n_images)))
-        members = scipy.sparse.csr_matrix(parts, (n_clusters, n_images))
-        summed = (members @ matrix).tocoo()
-        self.sums[summed.row, summed.col] += summed.data
+        for start in range(0, n_images, _CHUNK):
+            of_some = labels[start : start + _CHUNK]
+            parts = (np.ones(len(of_some)), (of_some, np.arange(len(of_some))))
+            members = scipy.sparse.csr_matrix(parts, (n_clusters, len(of_some)))
+            summed = (members @ matrix[start : start + _CHUNK]).tocoo()
+            self.sums[summed.row, summed.col] += summed.data
         np.add.at(self.tops, (labels, _most_probable(matrix)), 1)
         self.sizes += np.bincount(labels, minlength=n_clusters)
 

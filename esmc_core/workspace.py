@@ -204,6 +204,8 @@ class Workspace:
         else:
             cell = store.cell(layer, position)
             found = pipeline.cluster_distributions(cell, store.token_texts, **options)
+        if not store.folder.exists():
+            raise StoreError("The pass has been deleted meanwhile.", "Run it again.")
         save_clustering(folder, found)
         return found
 

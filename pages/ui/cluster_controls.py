@@ -30,8 +30,7 @@ def choose_settings(
         The settings, and whether "Cluster" was pressed.
     """
     suggested = n_answers(store, cell)
-    last: ClusterSettings | None = st.session_state.get(f"settings-{store.key}")
-    defaults = shown.settings if shown else last or replace(_remembered(), n_clusters=suggested)
+    defaults = shown.settings if shown else first_settings(store, cell)
     which = shown.key if shown else f"{store.key}-{cell}"
     st.session_state[f"settings-{store.key}"] = defaults  # another cell begins with the same
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -51,6 +50,12 @@ def choose_settings(
     if pressed:
         preferences.put(clustering=chosen)
     return replace(defaults, n_clusters=int(n_clusters or suggested), **chosen), pressed
+
+
+def first_settings(store: LensStore, cell: Cell) -> ClusterSettings:
+    """What the controls begin with: this session's last for the pass, else the user's usual."""
+    last: ClusterSettings | None = st.session_state.get(f"settings-{store.key}")
+    return last or replace(_remembered(), n_clusters=n_answers(store, cell))
 
 
 def _remembered() -> ClusterSettings:

@@ -15,7 +15,11 @@ from pages.ui import place
 from pages.ui.lens_views import Cell
 from pages.ui.resources import jobs, models, workspace
 
+MANY = 10_000
+"""Pictures whose clustering takes so long that it is begun ahead of the user."""
+
 _ASKED = "clustering_asked"
+_TITLE, _AHEAD = "Clustering", "Clustering ahead"
 
 
 def asked() -> Job | None:
@@ -26,6 +30,29 @@ def asked() -> Job | None:
 def start(collection: Collection, store: LensStore, cell: Cell, settings: ClusterSettings) -> Job:
     """Cluster the pass's images by the cell; a clustering that was made before is reopened."""
     key = st.session_state[_ASKED] = _job_key(store, cell, settings)
+    for other in jobs().active():
+        if other.title == _AHEAD and other.key != key:
+            other.cancel()
+    job = _submit(collection, store, cell, settings, title=_TITLE)
+    job.title = _TITLE  # also of one that was begun ahead
+    return job
+
+
+def begin_ahead(
+    collection: Collection, store: LensStore, cell: Cell, settings: ClusterSettings
+) -> None:
+    """Cluster many pictures while the user still looks at the heatmap; `start` goes on with it.
+
+    Nothing waits for it: another clustering ends it.
+    """
+    is_new = jobs().get(_job_key(store, cell, settings)) is None
+    if is_new and store.spec.n_images >= MANY and settings.representation == "vocabulary":
+        _submit(collection, store, cell, settings, title=_AHEAD)
+
+
+def _submit(
+    collection: Collection, store: LensStore, cell: Cell, settings: ClusterSettings, *, title: str
+) -> Job:
     layer, position = cell
 
     def work(job: Job) -> Clustering:
@@ -54,7 +81,7 @@ def start(collection: Collection, store: LensStore, cell: Cell, settings: Cluste
         )
 
     lane = "device" if settings.representation == "hidden" else "clustering"
-    return jobs().submit(key, work, title="Clustering", lane=lane)
+    return jobs().submit(_job_key(store, cell, settings), work, title=title, lane=lane)
 
 
 def is_asked(store: LensStore, cell: Cell, settings: ClusterSettings) -> bool:

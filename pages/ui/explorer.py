@@ -7,8 +7,9 @@ import streamlit as st
 from esmc_core.images import Collection
 from esmc_core.lens_store import LensStore
 from esmc_core.target import Heatmap
-from pages.ui import passes, place
+from pages.ui import clustering_jobs, passes, place
 from pages.ui.bars import token_bars
+from pages.ui.cluster_controls import first_settings
 from pages.ui.components.gallery import GalleryItem, gallery
 from pages.ui.components.heatmap import heatmap as draw_heatmap
 from pages.ui.guard import escape
@@ -40,6 +41,9 @@ def explorer(collection: Collection, store: LensStore) -> None:
     with right:
         _chosen(store, found, cell)
     _samples(collection, store, cell)
+    if store.is_complete and cell == found.suggested:
+        settings = first_settings(store, cell)
+        clustering_jobs.begin_ahead(collection, store, cell, settings)
 
 
 def _progress(collection: Collection, store: LensStore) -> None:

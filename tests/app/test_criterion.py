@@ -11,6 +11,7 @@ from esmc_core.images import collection_files
 from esmc_core.lens_store import LensStore
 from esmc_core.models.cache import ModelCache
 from esmc_core.records import write_json
+from pages.ui import clustering_jobs
 from pages.ui.resources import jobs, models, workspace
 from tests.app.conftest import button, is_sound, settled, shows, texts
 from tests.conftest import CRITERION, N_PHOTOS
@@ -213,3 +214,29 @@ def test_a_reload_while_the_model_is_loaded_keeps_the_pass_in_sight(page, visit,
         assert shows(reloaded, job)
     finally:
         loaded.set()
+
+
+def test_many_pictures_are_clustered_while_the_heatmap_is_looked_at(filled, visit, monkeypatch):
+    store = workspace().open_pass(filled["collection"], filled["lens"])
+    settled(visit("criterion", **filled))
+    assert workspace().list_clusterings(store) == []
+    monkeypatch.setattr(clustering_jobs, "MANY", N_PHOTOS)
+    app = settled(visit("criterion", **filled))
+    assert is_sound(app)
+    (ahead,) = workspace().list_clusterings(store)
+    app = settled(visit("clusters", **filled))
+    assert is_sound(app) and f"{len(ahead.names)} clusters**" in texts(app)
+    assert [found.key for found in workspace().list_clusterings(store)] == [ahead.key]
+
+
+def test_a_clustering_that_is_asked_for_ends_the_one_begun_ahead(filled, visit, monkeypatch):
+    monkeypatch.setattr(clustering_jobs, "MANY", N_PHOTOS)
+    may_go_on = threading.Event()
+    jobs().submit("before", lambda _job: may_go_on.wait(60), title="Before", lane="clustering")
+    visit("criterion", **filled)
+    (_, ahead) = jobs().active()
+    visit("clusters", **filled, cell="0.1")
+    assert ahead.should_stop() and len(jobs().active()) == 3
+    may_go_on.set()
+    visit_again = settled(visit("clusters", **filled))
+    assert is_sound(visit_again) and ahead.state == "cancelled"

@@ -41,6 +41,16 @@ def test_other_settings_or_cells_are_other_clusterings(workspace, store, found):
     assert {one.key for one in kept} == {one.key for one in [found, *others]}
 
 
+def test_a_pass_that_is_deleted_meanwhile_does_not_come_back(workspace, store):
+    def delete(done: int, total: int) -> None:
+        if done == total:
+            workspace.delete_pass(store.spec.collection, store.key)
+
+    with pytest.raises(StoreError, match="deleted"):
+        workspace.cluster(store, SETTINGS, **CELL, progress=delete)
+    assert not store.folder.exists()
+
+
 def test_the_clustering_changed_last_comes_first(workspace, store, found):
     other = workspace.cluster(store, SETTINGS, layer=2, position=4)
     for key, time in [(found.key, 2e9), (other.key, 2.1e9)]:

@@ -1,7 +1,7 @@
 // How far a job is. The browser asks the server by itself, so that the page need not run again
 // for a moving bar; it is told only when there is news: something to show, or the end.
 
-const POLL_MS = 400;
+const POLL_MS = 250;
 const MOST_MISSES = 5;
 const SAY_AGAIN_MS = 4000;
 
