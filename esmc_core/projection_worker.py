@@ -94,7 +94,7 @@ def _begin(board: Any) -> None:
     global _board
     _board = board
     if hasattr(os, "nice"):
-        os.nice(5)
+        os.nice(19)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
