@@ -9,8 +9,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+import time
+from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -19,9 +22,10 @@ from esmc_core.errors import Cancelled
 from esmc_core.projection import Progress, ShouldStop
 
 _POLL_S = 0.2
-# What both processes see: how much is done, of how much, and the number of the last run that is
-# to stop.
-_DONE, _TOTAL, _STOPPED = range(3)
+_REST_S = 0.05
+# What both processes see: how much is done, of how much, the number of the last run that is to
+# stop, and how many others want it to rest.
+_DONE, _TOTAL, _STOPPED, _RESTING = range(4)
 
 
 class ProjectionWorker:
@@ -32,12 +36,23 @@ class ProjectionWorker:
         self._running = threading.Lock()
         self._pool: ProcessPoolExecutor | None = None
         self._context = multiprocessing.get_context("spawn")
-        self._board = self._context.Array("q", 3, lock=False)
+        self._board = self._context.Array("q", 4, lock=False)
         self._run = 0
 
     def warm_up(self) -> None:
         """Compile in the background what the first projection needs."""
         self._submit(_warm_up)
+
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """Meanwhile the projection waits at its next safe place, and leaves the CPU to others."""
+        with self._lock:
+            self._board[_RESTING] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._board[_RESTING] -= 1
 
     def project(
         self,
@@ -114,7 +129,12 @@ def _warm_up() -> None:
 def _project(run: int, matrix: Any, options: dict[str, Any]) -> np.ndarray:
     from esmc_core.projection import project
 
-    return project(matrix, progress=_report, should_stop=lambda: _board[_STOPPED] >= run, **options)
+    def should_stop() -> bool:
+        while _board[_RESTING] and _board[_STOPPED] < run:
+            time.sleep(_REST_S)
+        return _board[_STOPPED] >= run
+
+    return project(matrix, progress=_report, should_stop=should_stop, **options)
 
 
 def _report(done: int, total: int) -> None:

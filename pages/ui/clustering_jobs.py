@@ -13,7 +13,7 @@ from esmc_core.jobs import Job
 from esmc_core.lens_store import LensStore
 from pages.ui import place
 from pages.ui.lens_views import Cell
-from pages.ui.resources import jobs, models, workspace
+from pages.ui.resources import jobs, models, projection, workspace
 
 MANY = 10_000
 """Pictures whose clustering takes so long that it is begun ahead of the user."""
@@ -70,15 +70,16 @@ def _submit(
                 progress=job.progress,
                 should_stop=job.should_stop,
             )
-        return workspace().cluster(
-            store,
-            settings,
-            layer=layer,
-            position=position,
-            hidden=hidden,
-            progress=job.progress,
-            should_stop=job.should_stop,
-        )
+        with projection().resting():
+            return workspace().cluster(
+                store,
+                settings,
+                layer=layer,
+                position=position,
+                hidden=hidden,
+                progress=job.progress,
+                should_stop=job.should_stop,
+            )
 
     lane = "device" if settings.representation == "hidden" else "clustering"
     return jobs().submit(_job_key(store, cell, settings), work, title=title, lane=lane)

@@ -1,12 +1,13 @@
 """The layout: clusters apart, the same for the same seed, and something for every size."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import scipy.sparse
 
-from esmc_core import projection
+from esmc_core import projection, projection_worker
 from esmc_core.errors import Cancelled, InputError
 from esmc_core.metrics import silhouette
 from esmc_core.projection import project, warm_up
@@ -116,6 +117,18 @@ def test_the_other_process_tells_and_stops_too():
         worker.project(matrix, should_stop=lambda: True)
     points = worker.project(matrix[:3], init=None, progress=lambda *step: told.append(step))
     assert points.shape == (3, 2)
+
+
+def test_it_rests_while_others_need_the_cpu(laid_out, monkeypatch):
+    worker = ProjectionWorker()
+    monkeypatch.setattr(projection_worker, "_board", worker._board)
+    with ThreadPoolExecutor(1) as pool:
+        with worker.resting():
+            future = pool.submit(projection_worker._project, 1, laid_out[0], {})
+            with pytest.raises(TimeoutError):
+                future.result(timeout=2)
+            assert worker._board[projection_worker._DONE] == 0
+        np.testing.assert_array_equal(future.result(), laid_out[2])
 
 
 def test_unusable_input_is_told():
