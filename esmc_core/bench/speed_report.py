@@ -46,7 +46,7 @@ def _ratios(record: Record) -> Table:
     note = (
         f"{record['model']} on {where}, {record['dtype']}, {record['n_threads']} threads, "
         f"{record['n_images']:,} images in batches of {record['batch_size']}, "
-        f"the best of {record['rounds']} turns"
+        f"{record['rounds']} turns"
     )
     return Table("How fast", ("", "ratio"), rows, note)
 

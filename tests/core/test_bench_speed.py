@@ -125,9 +125,15 @@ def test_rows_that_are_made_up_have_the_form_of_a_cell():
 
 def test_what_is_timed_takes_turns():
     begun, seen = [], []
-    works = {name: lambda name=name: begun.append(name) or float(len(begun)) for name in "ab"}
-    assert take_turns(works, 2, lambda *at: seen.append(at)) == {"a": [1, 3], "b": [2, 4]}
-    assert begun == ["a", "b", "a", "b"] and seen == [(1, 2), (2, 2)]
+
+    def work(name: str, spent_s: float) -> float:
+        begun.append(name)
+        return spent_s
+
+    works = {"long": lambda: work("long", 9.0), "short": lambda: work("short", 0.1)}
+    seconds = take_turns(works, 2, lambda *at: seen.append(at))
+    assert seconds == {"long": [9.0] * 2, "short": [0.1] * 6}
+    assert begun == ["long", "short", "short", "short"] * 2 and seen == [(1, 2), (2, 2)]
 
 
 def test_how_much_is_measured():
