@@ -129,12 +129,14 @@ def _warm_up() -> None:
 def _project(run: int, matrix: Any, options: dict[str, Any]) -> np.ndarray:
     from esmc_core.projection import project
 
-    def should_stop() -> bool:
-        while _board[_RESTING] and _board[_STOPPED] < run:
-            time.sleep(_REST_S)
-        return _board[_STOPPED] >= run
+    return project(matrix, progress=_report, should_stop=lambda: _should_stop(run), **options)
 
-    return project(matrix, progress=_report, should_stop=should_stop, **options)
+
+def _should_stop(run: int) -> bool:
+    """Whether to stop; the answer waits while others want the projection to rest."""
+    while _board[_RESTING] and _board[_STOPPED] < run:
+        time.sleep(_REST_S)
+    return _board[_STOPPED] >= run
 
 
 def _report(done: int, total: int) -> None:

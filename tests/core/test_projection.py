@@ -119,16 +119,18 @@ def test_the_other_process_tells_and_stops_too():
     assert points.shape == (3, 2)
 
 
-def test_it_rests_while_others_need_the_cpu(laid_out, monkeypatch):
+def test_it_rests_while_others_need_the_cpu(monkeypatch):
     worker = ProjectionWorker()
     monkeypatch.setattr(projection_worker, "_board", worker._board)
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(2) as pool:
         with worker.resting():
-            future = pool.submit(projection_worker._project, 1, laid_out[0], {})
+            answers = [pool.submit(projection_worker._should_stop, run) for run in (1, 2)]
             with pytest.raises(TimeoutError):
-                future.result(timeout=2)
-            assert worker._board[projection_worker._DONE] == 0
-        np.testing.assert_array_equal(future.result(), laid_out[2])
+                answers[1].result(timeout=0.3)
+            worker._board[projection_worker._STOPPED] = 1
+            assert answers[0].result(timeout=10) is True
+            assert not answers[1].done()
+        assert answers[1].result(timeout=10) is False
 
 
 def test_unusable_input_is_told():
