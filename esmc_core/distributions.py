@@ -40,7 +40,7 @@ class Distributions:
     def occurring(self) -> np.ndarray:
         """(n_tokens,) the ids that occur, ascending."""
         occurs = np.zeros(self.n_vocab, dtype=bool)
-        for some in self._chunks():
+        for some in self.chunks():
             occurs[self.tokens[some]] = True
         return np.flatnonzero(occurs)
 
@@ -48,13 +48,13 @@ class Distributions:
     def sums(self) -> np.ndarray:
         """(n_vocab,) float64, each token's probabilities added up over the images."""
         sums = np.zeros(self.n_vocab)
-        for some in self._chunks():
+        for some in self.chunks():
             sums += np.bincount(
                 self.tokens[some].ravel(), self.probabilities[some].ravel(), self.n_vocab
             )
         return sums
 
-    def _chunks(self) -> Iterator[slice]:
+    def chunks(self) -> Iterator[slice]:
         """The rows in pieces, as NumPy counts in wider numbers, which the caches then hold."""
         for start in range(0, self.n_images, _CHUNK):
             yield slice(start, start + _CHUNK)

@@ -18,7 +18,6 @@ from esmc_core.distributions import Distributions, by_column
 WORD_MARKERS = ("▁", "Ġ", " ")
 TokenTexts = Callable[[Sequence[int]], list[str]]
 
-_CHUNK = 4_096  # rows that are merged at a time
 _SPECIAL = re.compile(r"<[^<>\s]+>|\[[A-Z]+\d*\]|<\|.*\|>")
 _AMERICAN = {
     "grey": "gray",
@@ -108,8 +107,7 @@ def merge_columns(distributions: Distributions, token_texts: TokenTexts) -> Dist
     representative = _representatives(distributions, token_texts)
     tokens = np.empty(distributions.tokens.shape, np.int32)
     probabilities = np.empty(tokens.shape, np.float32)
-    for start in range(0, len(tokens), _CHUNK):  # which the processor's caches hold
-        some = slice(start, start + _CHUNK)
+    for some in distributions.chunks():
         tokens[some], probabilities[some] = _merge(
             representative[distributions.tokens[some]],
             distributions.probabilities[some].astype(np.float32),

@@ -13,7 +13,7 @@ import scipy.sparse
 from esmc_core.cluster.clustering import Clustering, ClusterSettings, Source
 from esmc_core.cluster.estimator import Progress
 from esmc_core.cluster.large import LargeClustering
-from esmc_core.cluster.pipeline import make_estimator
+from esmc_core.cluster.pipeline import by_geometry, make_estimator
 from esmc_core.distributions import Distributions
 from esmc_core.naming import ClusterFigures, cluster_names, rank_tokens
 from esmc_core.spelling import TokenTexts, merge_into, representatives
@@ -49,19 +49,18 @@ class CellStream:
 
     @cached_property
     def _counted(self) -> tuple[np.ndarray, np.ndarray]:
-        """(n_features,) how often each token occurs, and the sum of its probabilities."""
-        counts, weights = np.zeros(self.n_features, np.int64), np.zeros(self.n_features)
+        """(n_features,) whether each token occurs, and the sum of its probabilities."""
+        occurs, sums = np.zeros(self.n_features, dtype=bool), np.zeros(self.n_features)
         for _, cell in self.read():
-            tokens, width = cell.tokens.ravel(), self.n_features
-            counts += np.bincount(tokens, minlength=width)
-            weights += np.bincount(tokens, cell.probabilities.ravel(), minlength=width)
-        return counts, weights
+            occurs[cell.occurring] = True
+            sums += cell.sums
+        return occurs, sums
 
     def chunks(self) -> Iterator[tuple[np.ndarray, scipy.sparse.csr_matrix]]:
         for images, cell in self.read():
             merged = self.settings.merge_spelling
             matrix = self.merged(cell) if merged else cell.to_csr()
-            yield images, matrix.sqrt() if self.settings.geometry == "hellinger" else matrix
+            yield images, by_geometry(matrix, self.settings)
 
     def merged(self, cell: Distributions) -> scipy.sparse.csr_matrix:
         """(chunk, n_features) probabilities, spelling variants added up."""

@@ -27,11 +27,14 @@ def vocabulary_rows(
         spelling variants added up if settings.merge_spelling.
     """
     if settings.merge_spelling:
-        return _rows(merged_matrix(distributions, token_texts), settings)
-    return _rows(distributions.to_csr(), settings)
+        return by_geometry(merged_matrix(distributions, token_texts), settings)
+    return by_geometry(distributions.to_csr(), settings)
 
 
-def _rows(matrix: scipy.sparse.csr_matrix, settings: ClusterSettings) -> scipy.sparse.csr_matrix:
+def by_geometry(
+    matrix: scipy.sparse.csr_matrix, settings: ClusterSettings
+) -> scipy.sparse.csr_matrix:
+    """√p or p, of the probabilities in a matrix; its indices are shared, not copied."""
     if settings.geometry == "euclidean":
         return matrix
     parts = (np.sqrt(matrix.data), matrix.indices, matrix.indptr)
@@ -62,7 +65,7 @@ def cluster_distributions(
     if settings.representation != "vocabulary":
         raise InputError("Hidden states are needed.", "Choose the vocabulary, or run the model.")
     merged = merged_matrix(distributions, token_texts)
-    rows = _rows(merged if settings.merge_spelling else distributions.to_csr(), settings)
+    rows = by_geometry(merged if settings.merge_spelling else distributions.to_csr(), settings)
     found = make_estimator(settings, device=device).fit(
         rows, progress=progress, should_stop=should_stop
     )

@@ -16,6 +16,10 @@ def thumbnail_url(digest: str) -> str:
     return address(f"thumbnails/{digest}.webp")
 
 
+MAX_TOGETHER = 50
+"""Thumbnails in one answer: their digests make an address of a few KB."""
+
+
 def thumbnails_url() -> str:
     """Where the browser finds the thumbnails of several pictures at a time."""
     return address("thumbnails")

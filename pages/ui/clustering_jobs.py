@@ -41,12 +41,12 @@ def start(collection: Collection, store: LensStore, cell: Cell, settings: Cluste
 def begin_ahead(
     collection: Collection, store: LensStore, cell: Cell, settings: ClusterSettings
 ) -> None:
-    """Cluster many pictures while the user still looks at the heatmap; `start` goes on with it.
+    """Cluster while the user still looks at the heatmap; `start` goes on with it.
 
     Nothing waits for it: another clustering ends it.
     """
     is_new = jobs().get(_job_key(store, cell, settings)) is None
-    if is_new and store.spec.n_images >= MANY and settings.representation == "vocabulary":
+    if is_new and settings.representation == "vocabulary":
         _submit(collection, store, cell, settings, title=_AHEAD)
 
 

@@ -41,7 +41,8 @@ def explorer(collection: Collection, store: LensStore) -> None:
     with right:
         _chosen(store, found, cell)
     _samples(collection, store, cell)
-    if store.is_complete and cell == found.suggested:
+    is_many = store.spec.n_images >= clustering_jobs.MANY
+    if is_many and store.is_complete and cell == found.suggested:
         settings = first_settings(store, cell)
         clustering_jobs.begin_ahead(collection, store, cell, settings)
 

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from esmc_core.errors import EsmcError, InputError
-from pages.ui.addresses import thumbnail_url
+from pages.ui.addresses import MAX_TOGETHER, thumbnail_url
 from pages.ui.place import load_collection
 from pages.ui.progress import status
 from pages.ui.resources import jobs, workspace
@@ -20,8 +20,6 @@ from pages.ui.texts.opened import load_texts
 
 FOREVER = "private, max-age=31536000, immutable"
 MAX_CARD = 400
-MAX_TOGETHER = 50
-"""Thumbnails in one answer: their digests make an address of a few KB."""
 
 
 async def thumbnail(request: Request) -> Response:

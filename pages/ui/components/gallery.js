@@ -5,8 +5,6 @@ const BROKEN = `<svg viewBox="0 0 24 24" width="26" height="26" fill="none" stro
   stroke-width="1.4" stroke-linejoin="round" stroke-linecap="round"><rect x="3" y="4.5" width="18"
   height="15" rx="2"/><path d="M3 16l5-4.5 4 3.5M15 13l6 4M4 3l16 18"/></svg>`;
 
-const TOGETHER = 50; // thumbnails that the server gives in one answer
-
 class Gallery {
   constructor(host) {
     this.host = host;
@@ -46,8 +44,9 @@ class Gallery {
   // than twice as long.
   load() {
     const missing = [...this.cells.values()].filter((cell) => cell.wanted && !cell.isLoading);
-    for (let at = 0; at < missing.length; at += TOGETHER) {
-      this.fetchTogether(missing.slice(at, at + TOGETHER));
+    const { together } = this.data; // as many as the server gives in one answer
+    for (let at = 0; at < missing.length; at += together) {
+      this.fetchTogether(missing.slice(at, at + together));
     }
   }
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 import streamlit as st
 
-from pages.ui.addresses import thumbnails_url
+from pages.ui.addresses import MAX_TOGETHER, thumbnails_url
 from pages.ui.components.assets import read_script, read_style
 
 Id = str | int
@@ -70,6 +70,7 @@ def gallery(
         data={
             "items": plain,
             "thumbnails": thumbnails_url(),
+            "together": MAX_TOGETHER,
             "selected": selected,
             "size": size,
             "layout": layout,
