@@ -84,13 +84,15 @@ def fit_kmeans(
     assert best is not None
     if trial is rows:
         return best
-    return refine(
+    best = refine(
         rows,
         best.centroids,
         max_iter=max_iter,
         tolerance=tolerance,
         after_each=effort.count_iteration,
     )
+    effort.end_run()
+    return best
 
 
 class _Effort:
@@ -123,8 +125,11 @@ class _Effort:
         self.check()
 
     def end_run(self) -> None:
+        """The run that was under way has ended; with the last one all is done."""
         self._ended.append(self._n_iter)
         self._n_iter = 0
+        if len(self._ended) == len(self._runs):
+            self._report()
 
     def _report(self) -> None:
         if self._progress is None:
@@ -133,6 +138,9 @@ class _Effort:
         usual = sum(ended) / len(ended) if ended else _USUAL_ITERATIONS
         past = sum(n * rows for n, rows in zip(ended, self._runs, strict=False))
         foreseen = [usual * rows for rows in self._runs[len(ended) :]]
+        if not foreseen:
+            self._progress(past, past)
+            return
         if self._runs[-1] > self._runs[0]:
             foreseen[-1] *= _MORE_ON_ALL
         now = self._n_iter * self._runs[len(ended)]

@@ -71,6 +71,13 @@ def _remembered() -> ClusterSettings:
 
 def _more(defaults: ClusterSettings, which: str) -> dict:
     chosen: dict = {}
+    chosen["use_head"] = st.toggle(
+        "Train the head (MLP)",
+        defaults.use_head,
+        key=f"head-{which}",
+        help="The paper's last step: a small network learns the surest pictures of each cluster, "
+        "and sorts all. Off: K-means alone.",
+    )
     chosen["alpha"] = st.slider(
         "α, share of each cluster that teaches the head",
         0.05,
@@ -79,9 +86,7 @@ def _more(defaults: ClusterSettings, which: str) -> dict:
         0.05,
         key=f"alpha-{which}",
         help="The pictures nearest to their cluster's centre are its examples.",
-    )
-    chosen["use_head"] = st.toggle(
-        "Train the head (MLP)", defaults.use_head, help="Off: K-means alone.", key=f"head-{which}"
+        disabled=not chosen["use_head"],
     )
     names, shapes = _CHOICES["representation"], _CHOICES["geometry"]
     chosen["representation"] = st.selectbox(

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -133,9 +134,11 @@ def test_stopped_clustering_leaves_nothing(workspace, store):
     assert workspace.list_clusterings(store) == []
 
 
-def test_progress_is_told(workspace, store):
+@pytest.mark.parametrize("use_head", [True, False])
+def test_progress_is_told(workspace, store, use_head):
     told = []
-    workspace.cluster(store, SETTINGS, **CELL, progress=lambda *step: told.append(step))
+    settings = replace(SETTINGS, use_head=use_head)
+    workspace.cluster(store, settings, **CELL, progress=lambda *step: told.append(step))
     done = [step for step, _ in told]
     assert done == sorted(done) and told[-1][0] == told[-1][1]
 
