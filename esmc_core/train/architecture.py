@@ -25,7 +25,7 @@ class Shape:
     n_layers: int = 5
     n_heads: int = 6
     d_mlp: int = 512
-    n_vocab: int = 3000
+    n_vocab: int = 1280
 
 
 def build_model(shape: Shape, *, image_token_id: int, pad_token_id: int) -> Any:

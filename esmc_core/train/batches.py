@@ -34,7 +34,10 @@ INSETS = {"car_colours": 0.3, "car_body_colours": 0.2, "flowers": 0.2, "clothing
 CUT_OUTS = "_cut_outs"
 PETALS = {name: PROTOTYPES[name] for name in FLOWER_COLOURS}
 PAINTS = {name: values for name, values in PROTOTYPES.items() if name != "beige"}
-CAR_PAINTS = PAINTS | {"silver": [(178, 180, 184), (200, 202, 205)], "gray": [(96, 98, 102)]}
+CAR_PAINTS = PAINTS | {
+    "silver": [(178, 180, 184), (200, 202, 205)],
+    "gray": [(68, 70, 74), (98, 100, 104), (130, 132, 136)],
+}
 GENERIC = ["object", "thing"]
 
 

@@ -239,6 +239,8 @@ def build_dataset(
             if part is not None:
                 record.region = len(masks)
                 masks.append(part)
+            elif labels.get("species") in sources.PETALS_OF_SPECIES:
+                labels.pop("color", None)  # too little of it to be seen
             pictures.append(picture)
             records.append(record)
             if caption:

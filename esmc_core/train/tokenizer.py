@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections.abc import Iterable
@@ -25,25 +26,38 @@ def train_tokenizer(words: Iterable[str], texts: Iterable[str], *, n_vocab: int)
     """Train the tokenizer.
 
     Args:
-        words: words that have to be one token, with and without a space before them.
-        texts: other text (captions, questions) that fills the rest of the vocabulary.
+        words: words that have to be one token, with the space before them where there is one.
+        texts: other text (captions), whose frequent pieces fill the rest of the vocabulary.
         n_vocab: size of the vocabulary, special tokens included.
+
+    Raises:
+        ValueError: the vocabulary is too small for the words.
     """
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
+    level = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    wanted = sorted({piece for word in words for piece, _ in level.pre_tokenize_str(word)})
     trainer = trainers.BpeTrainer(
         vocab_size=n_vocab,
         special_tokens=SPECIAL_TOKENS,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        initial_alphabet=level.alphabet(),
         show_progress=False,
     )
-    texts = list(texts)
-    wanted = sorted({w for word in words for w in (word, word.capitalize())})
-    repeats = max(20, len(texts) * 3 // 4)  # so that no other text outweighs the wanted words
-    lines = [f"{word}\n {word}" for word in wanted for _ in range(repeats)]
-    lines += ["USER: \n ASSISTANT:"] * repeats
-    tokenizer.train_from_iterator([*lines, *texts], trainer)
+    pieces = Tokenizer(models.BPE())
+    pieces.pre_tokenizer = level
+    pieces.train_from_iterator(texts, trainer)
+    merges = [tuple(merge) for merge in json.loads(pieces.to_str())["model"]["merges"]]
+    tokens = dict.fromkeys([*SPECIAL_TOKENS, *sorted(level.alphabet()), *wanted])
+    if len(tokens) > n_vocab:
+        raise ValueError(f"{len(tokens)} tokens are needed, and the vocabulary has {n_vocab}")
+    n_merges = 0
+    while len(tokens) < n_vocab and n_merges < len(merges):
+        tokens["".join(merges[n_merges])] = None
+        n_merges += 1
+    ids = {token: number for number, token in enumerate(tokens)}
+    # What stands in the vocabulary as a whole is not put together from pieces.
+    tokenizer = Tokenizer(models.BPE(vocab=ids, merges=merges[:n_merges], ignore_merges=True))
+    tokenizer.add_special_tokens(SPECIAL_TOKENS)
+    tokenizer.pre_tokenizer = level
+    tokenizer.decoder = decoders.ByteLevel()
     bos = (BOS, tokenizer.token_to_id(BOS))
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{BOS} $A", pair=f"{BOS} $A $B", special_tokens=[bos]

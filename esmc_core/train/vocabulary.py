@@ -32,6 +32,8 @@ def question_words(records: list[Record]) -> set[str]:
 
 def build_tokenizer(data: Dataset, *, n_vocab: int, seed: int = 0) -> Tokenizer:
     """Train the tokenizer on the words of the data's questions and answers and on its captions."""
-    words = set(answer_words(data.records)) | question_words(data.records)
+    words = {" " + word for word in answer_words(data.records)} | {"USER", " ASSISTANT"}
+    for word in question_words(data.records):
+        words |= {word, word.capitalize(), " " + word}
     captions = sample_lines(data.captions, N_CAPTIONS, seed=seed)
     return train_tokenizer(words, captions, n_vocab=n_vocab)

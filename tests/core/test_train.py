@@ -51,6 +51,10 @@ def picture_bytes(colour, *, seed, side=40):
     rng = np.random.default_rng(seed)
     pixels = rng.integers(60, 200, (side, side, 3), dtype=np.uint8)
     pixels[10:30, 10:30] = colour
+    return png(pixels)
+
+
+def png(pixels):
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "PNG")
     return out.getvalue()
@@ -84,9 +88,7 @@ def tars(tmp_path_factory):
         rows.append({"file": f"{i}.png", **shop, "gender": "Men", "usage": "Casual"})
         product = np.full((60, 60, 3), 255, np.uint8)
         product[12 : 40 + i % 5, 15:45] = (190, 20 + i, 30)
-        out = io.BytesIO()
-        Image.fromarray(product).save(out, "PNG")
-        pictures[f"{i}.png"] = out.getvalue()
+        pictures[f"{i}.png"] = png(product)
     write_tar(folder, "fashion", rows, pictures)
     return folder
 
@@ -156,6 +158,19 @@ def test_unknown_and_missing_sets_are_named(tmp_path):
         build_dataset(tmp_path, avoid=NO_PICTURES, extra=[])
 
 
+def test_a_flower_has_the_colour_of_its_petals_where_they_are_seen(tmp_path):
+    daisy = np.full((SIDE, SIDE, 3), (30, 90, 40), np.uint8)
+    daisy[30:80, 30:80] = 245
+    daisy[45:65, 45:65] = (240, 200, 30)
+    field = np.full((SIDE, SIDE, 3), (30, 90, 40), np.uint8)
+    rows = [{"file": f"{name}.png", "species": "daisy"} for name in ("near", "far")]
+    pictures = {"near.png": png(daisy), "far.png": png(field)}
+    write_tar(tmp_path, "flowers", rows, pictures)
+    records = build_dataset(tmp_path, avoid=NO_PICTURES, extra=[]).records
+    assert [record.labels.get("color") for record in records] == ["white", None]
+    assert [record.region >= 0 for record in records] == [True, False]
+
+
 def test_captions_give_a_colour_only_where_they_agree():
     assert sources.caption_colour("The object is a small blue airplane.", "airplane") == "blue"
     assert sources.caption_colour("A grey sedan on a red road", "car") == "gray"
@@ -163,11 +178,18 @@ def test_captions_give_a_colour_only_where_they_agree():
 
 
 def test_all_words_are_single_tokens_and_any_text_comes_back(data, tokenizer):
-    for word in {*answer_words(data.records), *question_words(data.records)}:
+    for word in answer_words(data.records):
         assert answer_id(tokenizer, word) != answer_id(tokenizer, "unknown") or word == "unknown"
-        assert len(tokenizer.encode(word, add_special_tokens=False).ids) == 1
+    for word in question_words(data.records):
+        for text in (word, word.capitalize(), f" {word}"):
+            assert len(tokenizer.encode(text, add_special_tokens=False).ids) == 1
     text = "Was für ein 🦓 zebra?\n"
     assert tokenizer.decode(tokenizer.encode(text).ids) == text
+
+
+def test_a_vocabulary_too_small_for_its_words_is_refused(data):
+    with pytest.raises(ValueError, match="the vocabulary has 300"):
+        build_tokenizer(data, n_vocab=300)
 
 
 def test_questions_carry_weights_that_sum_to_one():
