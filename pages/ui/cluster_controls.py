@@ -79,7 +79,7 @@ def _more(defaults: ClusterSettings, which: str) -> dict:
         "and sorts all. Off: K-means alone.",
     )
     chosen["alpha"] = st.slider(
-        "α, share of each cluster that teaches the head",
+        "α, share of a cluster that teaches it",
         0.05,
         1.0,
         defaults.alpha,
