@@ -4,6 +4,7 @@ import dataclasses
 import re
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -162,18 +163,22 @@ def test_the_model_that_was_chosen_is_gone(page, server):
 
 @pytest.fixture
 def one_batch_only(monkeypatch):
-    """Passes write one batch of four, and the next ones when it is set."""
-    go_on, batches, put = threading.Event(), [], LensStore.put
+    """Passes write one batch of four, and the next ones when `go_on` is set.
+
+    `second` is set as soon as the second batch is about to be written.
+    """
+    go_on, second, batches, put = threading.Event(), threading.Event(), [], LensStore.put
 
     def halting(store, *batch):
         batches.append(batch)
         if len(batches) > 1:
+            second.set()
             go_on.wait(timeout=60)
         put(store, *batch)
 
     monkeypatch.setattr(LensStore, "put", halting)
     monkeypatch.setattr("esmc_core.extract.default_batch_size", lambda model: 4)
-    yield go_on
+    yield SimpleNamespace(go_on=go_on, second=second)
     go_on.set()
 
 
@@ -193,8 +198,9 @@ def test_a_running_pass_is_seen_and_stopped_in_another_session(page, visit, one_
     other = visit("criterion")
     assert shows(page, job) and shows(other, job)
     assert is_sound(other) and "What it says of single pictures" in texts(other)
+    assert one_batch_only.second.wait(timeout=60)
     job.cancel()
-    one_batch_only.set()
+    one_batch_only.go_on.set()
     app = settled(other)
     assert is_sound(app)
     (done,) = re.findall(rf"(\d+) of {N_PHOTOS} pictures are done", texts(app))

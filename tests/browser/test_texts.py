@@ -51,6 +51,8 @@ def ask_about_samples(page: Page) -> None:
     steps.button(page, "Open the sample texts").click()
     expect(page.get_by_role("heading", name="Sample messages")).to_be_visible()
     steps.button(page, "Ask about them").click()
+    expect(steps.button(page, "Begin")).to_be_visible()
+    steps.wait_for_run(page)  # Enter in a form does nothing before its button is there
     box = page.get_by_role("textbox", name="Perspective on")
     box.fill("intent")
     box.press("Enter")
