@@ -121,6 +121,20 @@ def tint_in_place(pictures: Tensor, masks: Tensor, colours: Tensor) -> Tensor:
     return torch.lerp(pictures, (colours[:, :, None, None] * shade).clamp(0, 1), masks)
 
 
+def swap_middle(pictures: Tensor, others: Tensor, *, margins: tuple[float, float]) -> Tensor:
+    """Show the middle of others instead of their own; the margins, and so the corners, stay.
+
+    Args:
+        pictures, others: (n, 3, h, w).
+        margins: shares of the width and of the height that stay on either side.
+    """
+    height, width = pictures.shape[2:]
+    x, y = round(margins[0] * width), round(margins[1] * height)
+    swapped = pictures.clone()
+    swapped[:, :, y:-y, x:-x] = others[:, :, y:-y, x:-x]
+    return swapped
+
+
 def uneven_light(pictures: Tensor, *, spread: float, generator: torch.Generator) -> Tensor:
     """Shadows and glare: a smooth field of brightness over each picture."""
     corners = torch.randn(len(pictures), 1, 3, 3, generator=generator).clamp(-2, 2) * spread
@@ -137,20 +151,30 @@ def change_sharpness(pictures: Tensor, *, most: float, generator: torch.Generato
     return torch.lerp(blurred, pictures, 1 + amount)
 
 
-def jitter(pictures: Tensor, *, ranges: Ranges, generator: torch.Generator) -> Tensor:
+def jitter(
+    pictures: Tensor,
+    *,
+    ranges: Ranges,
+    generator: torch.Generator,
+    casts: Tensor | None = None,
+) -> Tensor:
     """Sharpness, light, brightness, contrast, a slight cast of colour and noise.
 
     The names of colours survive it.
+
+    Args:
+        casts: (n,) how much wider than the range's each picture's cast may be.
     """
     n = len(pictures)
     pictures = change_sharpness(pictures, most=ranges.sharpness, generator=generator)
     pictures = uneven_light(pictures, spread=ranges.light, generator=generator)
 
-    def factor(spread: float, channels: int = 1) -> Tensor:
+    def factor(spread: float | Tensor, channels: int = 1) -> Tensor:
         draw = torch.randn(n, channels, 1, 1, generator=generator).clamp(-2, 2)
         return torch.exp(draw * spread / 2)
 
-    pictures = pictures * factor(ranges.brightness) * factor(ranges.cast, 3)
+    cast = ranges.cast if casts is None else ranges.cast * casts[:, None, None, None]
+    pictures = pictures * factor(ranges.brightness) * factor(cast, 3)
     mean = pictures.mean((1, 2, 3), keepdim=True)
     pictures = (pictures - mean) * factor(ranges.contrast) + mean
     noise = torch.randn(pictures.shape, generator=generator) * 0.015

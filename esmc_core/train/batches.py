@@ -27,10 +27,14 @@ END_WEIGHT = 0.3  # the question's last word foretells the answer too, before th
 ATTRIBUTE_INDEX = {name: i for i, name in enumerate(questions.ATTRIBUTES)}
 UPRIGHT_SETS = {"car_colours", "scenes", "weather", "animals", "fashion", "cifar10_train"}
 READABLE_SETS = ("cards",)  # letters and digits: never mirrored
-LEAST_CROP = {"cards": 0.85, "still_lifes": 0.8, "fashion": 0.7}  # labels that a crop would hide
+LEAST_CROP = {"cards": 1.0, "still_lifes": 0.8, "fashion": 0.7}  # labels that a crop would hide
 # Close-ups that are also shown smaller, on another photograph: things seldom fill a picture.
 RECOLOURED_SHARE = 0.5  # of the pictures whose coloured part is known
 INSETS = {"car_colours": 0.3, "car_body_colours": 0.2, "flowers": 0.2, "clothing": 0.15}
+# Cards that get another middle: their rank must be read from the corner, whatever the art shows.
+SWAPPED_SHARE = {"cards": 0.4}
+MARGINS = (0.22, 0.08)  # of a card, across and down, that keep what stands in its corners
+CASTS = {"car_colours": 2.0}  # paint mirrors the sky: how much wider than usual the cast is
 CUT_OUTS = "_cut_outs"
 PETALS = {name: PROTOTYPES[name] for name in FLOWER_COLOURS}
 PAINTS = {name: values for name, values in PROTOTYPES.items() if name != "beige"}
@@ -200,6 +204,7 @@ class Draw:
         gray: shown without colour.
         pasted: put on a background.
         ground: a plain background's colour, None for a photograph.
+        middle: row of the picture whose middle is shown instead of its own, -1 for none.
     """
 
     index: int
@@ -210,6 +215,7 @@ class Draw:
     gray: bool = False
     pasted: bool = False
     ground: tuple[float, float, float] | None = None
+    middle: int = -1
 
 
 class BatchMaker:
@@ -233,10 +239,14 @@ class BatchMaker:
         self.weights = [WEIGHTS.get(s, 0.02) for s in self.sources]
 
     def _balance(self, rows: list[int]) -> list[float]:
-        """Cumulative weights that show rare colours more often, by the root of their number."""
-        colours = [self.data.records[i].labels.get("color", "") for i in rows]
-        number = Counter(colours)
-        return list(accumulate(number[colour] ** -0.5 for colour in colours))
+        """Cumulative weights that show rare colours of each type of thing more often.
+
+        By the root of their number: shoes are seldom green, but may be asked about.
+        """
+        labels = [self.data.records[i].labels for i in rows]
+        looks = [(known.get("type"), known.get("color")) for known in labels]
+        number = Counter(looks)
+        return list(accumulate(number[look] ** -0.5 for look in looks))
 
     def make(
         self, step: int, *, rank: int, n_images: int
@@ -272,6 +282,9 @@ class BatchMaker:
         if "color" in draw.labels and record.region >= 0 and rng.random() < RECOLOURED_SHARE:
             paints = PETALS if record.source == "flowers" else PAINTS
             draw.labels["color"], draw.recolour = random_colour(rng, paints)
+        if rng.random() < SWAPPED_SHARE.get(source, 0.0):
+            among = self.rows[source] if rng.random() < 0.5 else self.grounds
+            draw.middle = rng.choice(among or self.rows[source])
         if record.source in UPRIGHT_SETS and not draw.pasted:
             if rng.random() < self.ranges.turned_share:
                 draw.turns = rng.randrange(1, 4)
@@ -291,6 +304,12 @@ class BatchMaker:
     def show(self, draws: list[Draw], rng: random.Random, generator: torch.Generator) -> Tensor:
         """Make the pictures: (n_images, 3, IMAGE_SIZE, IMAGE_SIZE) in [0, 1]."""
         stored = augment.to_unit(torch.from_numpy(self.data.pictures[[d.index for d in draws]]))
+        swapped = [i for i, d in enumerate(draws) if d.middle >= 0]
+        if swapped:
+            others = self.data.pictures[[draws[i].middle for i in swapped]]
+            stored[swapped] = augment.swap_middle(
+                stored[swapped], augment.to_unit(torch.from_numpy(others)), margins=MARGINS
+            )
         parts = [i for i, d in enumerate(draws) if d.recolour and d.record.region >= 0]
         if parts:
             stored[parts] = self._tint_parts([draws[i] for i in parts], stored[parts])
@@ -311,7 +330,8 @@ class BatchMaker:
             pictures[turned] = augment.quarter_turns(
                 pictures[turned], [draws[i].turns for i in turned]
             )
-        return augment.jitter(pictures, ranges=self.ranges, generator=generator)
+        casts = torch.tensor([CASTS.get(d.record.source, 1.0) for d in draws])
+        return augment.jitter(pictures, ranges=self.ranges, generator=generator, casts=casts)
 
     def _tint_parts(self, draws: list[Draw], pictures: Tensor) -> Tensor:
         masks = torch.from_numpy(self.data.masks[[d.record.region for d in draws]])

@@ -186,13 +186,13 @@ READERS: dict[str, Callable[[Row], tuple[Labels, list[str]]]] = {
 }
 # How often each source is drawn; the rest by its size.
 WEIGHTS = {
-    "car_colours": 0.14,
+    "car_colours": 0.16,
     "car_colours_cut_outs": 0.09,
     "car_body_colours": 0.02,
     "fashion": 0.16,
     "fashion_cut_outs": 0.08,
     "clothing": 0.06,
-    "cards": 0.18,
+    "cards": 0.24,
     "cifar10_train": 0.12,
     "cifar10_captioned": 0.08,
     "flowers": 0.12,

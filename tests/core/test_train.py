@@ -23,7 +23,15 @@ from esmc_core.train.colours import (
     colour_region,
     name_pixels,
 )
-from esmc_core.train.data import SIDE, KnownPictures, build_dataset, cut_out, know_pictures
+from esmc_core.train.data import (
+    SIDE,
+    Dataset,
+    KnownPictures,
+    Record,
+    build_dataset,
+    cut_out,
+    know_pictures,
+)
 from esmc_core.train.export import export_model
 from esmc_core.train.loop import Run, Settings
 from esmc_core.train.optimizer import orthogonalise
@@ -263,6 +271,35 @@ def test_letters_and_digits_are_never_mirrored():
     assert not mirrored[readable].any()
     assert 0.3 < mirrored[~readable].float().mean() < 0.7
     assert 0.3 < (maps[readable][:, 0, 0] < 0).float().mean() < 0.7, "turned by half instead"
+
+
+def test_some_cards_show_another_middle_between_their_own_corners(tokenizer):
+    stored = np.stack([np.full((SIDE, SIDE, 3), value, np.uint8) for value in (40, 200)])
+    labels = {"rank": "ten", "suit": "hearts", "color": "red"}
+    records = [Record("cards", labels, ["card"], False), Record("scenes", {}, ["place"], False)]
+    maker = BatchMaker(Dataset(stored, stored[:0, ..., 0], records), tokenizer, seed=0)
+    rng = random.Random(0)
+    draws = [draw for draw in (maker.draw(rng) for _ in range(400)) if draw.index == 0]
+    swapped = [draw for draw in draws if draw.middle >= 0]
+    assert 0.3 < len(swapped) / len(draws) < 0.5
+    assert {draw.middle for draw in swapped} == {0, 1}, "of other cards, and of photographs"
+    assert all(draw.labels["rank"] == "ten" for draw in swapped)
+    own, other = (augment.to_unit(torch.from_numpy(stored[[i]])) for i in (0, 1))
+    shown = augment.swap_middle(own, other, margins=(0.25, 0.125))[0, 0]
+    assert (shown[SIDE // 8 : -SIDE // 8, SIDE // 4 : -SIDE // 4] == other[0, 0, 0, 0]).all()
+    assert (shown == own[0, 0, 0, 0]).float().mean() == 1 - 0.5 * 0.75
+
+
+def test_rare_colours_of_a_kind_of_thing_are_drawn_more_often(tokenizer):
+    looks = [("shoe", "black")] * 16 + [("shoe", "green")] + [("shirt", "green")] * 16
+    stored = np.zeros((len(looks), SIDE, SIDE, 3), np.uint8)
+    records = [
+        Record("fashion", {"type": type_, "color": color}, ["item"], False)
+        for type_, color in looks
+    ]
+    maker = BatchMaker(Dataset(stored, stored[:0, ..., 0], records), tokenizer, seed=0)
+    shares = np.diff([0, *maker.shares["fashion"]])
+    np.testing.assert_allclose(shares / shares[0], [1.0] * 16 + [4.0] + [1.0] * 16)
 
 
 def test_light_and_sharpness_change_pictures_smoothly():
