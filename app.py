@@ -13,6 +13,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import streamlit as st
 
+from esmc_core.allocator import keep_freed_memory
 from pages.ui import cluster_results, explorer, intake, routes, shell, sockets
 
 # Imported with the server, so that the first page is painted at once.
@@ -21,6 +22,8 @@ WARM = (cluster_results, explorer, intake)
 # Otherwise Streamlit puts this folder into the path and takes it out again with every run of a
 # page, and what another thread imports at that moment is not found.
 sys.path.append(str(Path(shell.__file__).parent))
+
+keep_freed_memory()
 
 app = st.App(Path(shell.__file__), routes=routes.ROUTES, lifespan=sockets.sending_at_once)
 

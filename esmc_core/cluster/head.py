@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -11,10 +12,11 @@ from torch import nn
 
 from esmc_core.cluster.rows import DenseRows, Rows, SparseRows
 from esmc_core.errors import Cancelled
+from esmc_core.threads import threads_for
 
 N_HIDDEN = 512
 MAX_COLUMNS = 4096
-"""Columns that are learnt; of more, those that occur most often among the examples."""
+"""Columns that a head has; of more in the examples, those that occur most often there."""
 
 
 class _Product(torch.autograd.Function):
@@ -70,23 +72,42 @@ class DenseLinear(nn.Module):
 
 
 class Head(nn.Module):
-    """Linear(n_features, 512), ReLU, Linear(512, n_clusters): rows in, logits out."""
+    """Linear(n_features, 512), ReLU, Linear(512, n_clusters): rows in, logits out.
 
-    def __init__(self, first: SparseLinear | DenseLinear, second: nn.Linear) -> None:
+    Attributes:
+        columns: (n_kept,) int64, those of the rows' columns that it has, ascending; None for all.
+    """
+
+    def __init__(
+        self,
+        first: SparseLinear | DenseLinear,
+        second: nn.Linear,
+        columns: torch.Tensor | None = None,
+    ) -> None:
         super().__init__()
         self.first = first
         self.second = second
+        self.columns = columns
 
     @classmethod
-    def drawn(cls, rows: Rows, n_clusters: int, *, seed: int = 0) -> Head:
-        """An untrained head for such rows, the same for the same seed on every device."""
+    def drawn(
+        cls, rows: Rows, n_clusters: int, *, seed: int = 0, columns: torch.Tensor | None = None
+    ) -> Head:
+        """An untrained head for such rows, the same for the same seed on every device.
+
+        Args:
+            columns: (n_kept,) int64, the columns that it has; None for all.
+        """
+        if columns is not None and isinstance(rows, SparseRows):
+            rows = rows.take(columns[:0]).on(columns)
         generator = torch.Generator().manual_seed(seed)
         first: SparseLinear | DenseLinear
         if isinstance(rows, SparseRows):
             first = SparseLinear.drawn(rows, N_HIDDEN, generator)
         else:
             first = DenseLinear(_draw_linear(rows.n_columns, N_HIDDEN, generator))
-        return cls(first, _draw_linear(N_HIDDEN, n_clusters, generator)).to(rows.device)
+        second = _draw_linear(N_HIDDEN, n_clusters, generator)
+        return cls(first, second, columns).to(rows.device)
 
     def forward(self, rows: Rows) -> torch.Tensor:
         return self.second(torch.relu(self.first(rows)))
@@ -95,7 +116,14 @@ class Head(nn.Module):
     def outputs(self, rows: Rows, *, batch_size: int = 4096) -> torch.Tensor:
         """(n_rows, n_clusters) logits of all rows."""
         everything = torch.arange(rows.n_rows, device=rows.device)
-        return torch.cat([self(rows.take(batch)) for batch in everything.split(batch_size)])
+        batches = everything.split(batch_size)
+        return torch.cat([self(self.seen_of(rows.take(batch))) for batch in batches])
+
+    def seen_of(self, rows: Rows) -> Rows:
+        """The rows on the columns that it has."""
+        if self.columns is None or not isinstance(rows, SparseRows):
+            return rows
+        return rows.on(self.columns)
 
 
 def train_head(
@@ -124,19 +152,23 @@ def train_head(
     Raises:
         Cancelled: `should_stop` said so, asked once an epoch.
     """
-    head = Head.drawn(rows, n_clusters, seed=seed)
     chosen = (pseudo_labels >= 0).nonzero().squeeze(1)
-    learner = _Learner(head, rows.take(chosen), pseudo_labels[chosen], learning_rate)
+    examples = rows.take(chosen)
+    columns = examples.most_frequent(MAX_COLUMNS) if isinstance(examples, SparseRows) else None
+    head = Head.drawn(rows, n_clusters, seed=seed, columns=columns)
+    learner = _Learner(head, head.seen_of(examples), pseudo_labels[chosen], learning_rate)
     batches = _batches(len(chosen), batch_size, torch.Generator().manual_seed(seed))
-    for epoch, batch in zip(range(1, epochs + 1), batches, strict=False):
-        if should_stop is not None and should_stop():
-            raise Cancelled()
-        learner.learn(batch.to(rows.device))
-        if progress is not None:
-            progress(epoch)
-        if on_epoch is not None:
-            learner.write_back()
-            on_epoch(epoch, head)
+    # A step on sparse rows is a dozen small pieces of work: threads would wait for each other.
+    with threads_for(batch_size) if isinstance(rows, SparseRows) else nullcontext():
+        for epoch, batch in zip(range(1, epochs + 1), batches, strict=False):
+            if should_stop is not None and should_stop():
+                raise Cancelled()
+            learner.learn(batch.to(rows.device))
+            if progress is not None:
+                progress(epoch)
+            if on_epoch is not None:
+                learner.write_back()
+                on_epoch(epoch, head)
     learner.write_back()
     return head.eval()
 
@@ -161,7 +193,7 @@ class _Learner:
         self.head, self.small, self.rows, self.targets = head, head, rows, targets
         self.weight: torch.Tensor | None = None
         if isinstance(rows, SparseRows) and isinstance(head.first, SparseLinear):
-            self.rows, self.columns = rows.most_frequent(MAX_COLUMNS).compressed()
+            self.rows, self.columns = rows.compressed()
             first = SparseLinear(head.first.weight.detach()[self.columns], head.first.bias)
             self.small, self.weight = Head(first, head.second), first.weight
         self.optimizer = torch.optim.Adam(self.small.parameters(), lr=learning_rate, fused=True)

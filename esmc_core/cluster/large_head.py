@@ -92,19 +92,11 @@ class LargeHead:
         return self._rows(matrix), torch.from_numpy(targets).to(self._device)
 
     def _rows(self, matrix: scipy.sparse.csr_matrix) -> SparseRows:
-        """The rows in the learnt columns, padded to the same number of entries."""
-        counts = np.diff(matrix.indptr)
-        filled = np.arange(max(int(counts.max(initial=0)), 1)) < counts[:, None]
-        indices = np.zeros(filled.shape, dtype=np.int32)
-        values = np.zeros(filled.shape, dtype=np.float32)
-        indices[filled] = self._number[matrix.indices]
-        values[filled] = np.where(self._is_learnt[matrix.indices], matrix.data, 0.0)
-        return SparseRows(
-            torch.from_numpy(indices).to(self._device),
-            torch.from_numpy(values).to(self._device),
-            len(self._columns),
-            torch.from_numpy(self._columns),
-            matrix.shape[1],
+        """The rows in the learnt columns."""
+        values = np.where(self._is_learnt[matrix.indices], matrix.data, 0.0)
+        numbers, n_features = self._number[matrix.indices], matrix.shape[1]
+        return SparseRows.padded(
+            matrix.indptr, numbers, values, self._columns, n_features, self._device
         )
 
 

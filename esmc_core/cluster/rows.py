@@ -83,19 +83,31 @@ class SparseRows:
     def from_csr(cls, matrix: scipy.sparse.csr_matrix, *, device: str = "cpu") -> SparseRows:
         """Pad a CSR matrix, and number anew the columns that occur in it."""
         matrix = _canonical(matrix)
-        counts = np.diff(matrix.indptr)
-        width = max(int(counts.max(initial=0)), 1)
         columns, compressed = _columns_in_use(matrix)
-        filled = np.arange(width) < counts[:, None]
-        indices = np.zeros(filled.shape, dtype=np.int32)
-        values = np.zeros(filled.shape, dtype=np.float32)
-        indices[filled], values[filled] = compressed, matrix.data
+        return cls.padded(matrix.indptr, compressed, matrix.data, columns, matrix.shape[1], device)
+
+    @classmethod
+    def padded(
+        cls,
+        indptr: np.ndarray,
+        indices: np.ndarray,
+        values: np.ndarray,
+        columns: np.ndarray,
+        n_features: int,
+        device: str,
+    ) -> SparseRows:
+        """The parts of a CSR matrix whose `indices` are numbers among `columns`."""
+        counts = np.diff(indptr)
+        filled = np.arange(max(int(counts.max(initial=0)), 1)) < counts[:, None]
+        numbers = np.zeros(filled.shape, dtype=np.int32)
+        entries = np.zeros(filled.shape, dtype=np.float32)
+        numbers[filled], entries[filled] = indices, values
         return cls(
-            torch.from_numpy(indices).to(device),
-            torch.from_numpy(values).to(device),
+            torch.from_numpy(numbers).to(device),
+            torch.from_numpy(entries).to(device),
             len(columns),
             torch.from_numpy(columns).to(device),
-            matrix.shape[1],
+            n_features,
         )
 
     @property
@@ -140,16 +152,26 @@ class SparseRows:
             self.indices[rows], self.values[rows], self.n_columns, self.columns, self.n_features
         )
 
-    def most_frequent(self, n_columns: int) -> SparseRows:
-        """The same rows with zeros in all but the columns that have the most entries."""
-        if self.n_columns <= n_columns:
-            return self
-        entries = self.indices[self.values != 0]
-        counts = torch.bincount(entries, minlength=self.n_columns)
-        kept = torch.zeros(self.n_columns, dtype=torch.bool, device=self.device)
-        kept[counts.sort(descending=True, stable=True).indices[:n_columns]] = True
-        values = self.values.masked_fill(~kept[self.indices], 0.0)
-        return SparseRows(self.indices, values, self.n_columns, self.columns, self.n_features)
+    def most_frequent(self, n_wanted: int) -> torch.Tensor | None:
+        """(n_wanted,) int64, the columns that have the most entries, ascending.
+
+        None where no more columns than that occur.
+        """
+        if self.n_columns <= n_wanted:
+            return None
+        counts = torch.bincount(self.indices[self.values != 0], minlength=self.n_columns)
+        if int((counts > 0).sum()) <= n_wanted:
+            return None
+        return counts.sort(descending=True, stable=True).indices[:n_wanted].sort().values
+
+    def on(self, columns: torch.Tensor) -> SparseRows:
+        """The rows on some of their columns, (n_kept,) int64; what stands in others is left out."""
+        number = torch.full((self.n_columns,), -1, dtype=torch.int32, device=self.device)
+        number[columns] = torch.arange(len(columns), dtype=torch.int32, device=self.device)
+        indices = number[self.indices]
+        values = self.values.masked_fill(indices < 0, 0.0)
+        kept = self.columns[columns]
+        return SparseRows(indices.clamp_(min=0), values, len(columns), kept, self.n_features)
 
     def compressed(self) -> tuple[SparseRows, torch.Tensor]:
         """The same rows on the columns that occur in them, and which of the columns those are."""

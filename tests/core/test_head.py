@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import scipy.sparse
 import torch
 from torch import nn
 
+from esmc_core.cluster import head as head_module
 from esmc_core.cluster.head import N_HIDDEN, Head, train_head
 from esmc_core.cluster.pseudo_labels import choose_pseudo_labels
 from esmc_core.cluster.rows import SparseRows, rows_of
@@ -109,6 +111,24 @@ def test_outputs_do_not_depend_on_the_batch_size(taught):
     rows = SparseRows.from_csr(taught[0])
     head = Head.drawn(rows, 4)
     torch.testing.assert_close(head.outputs(rows, batch_size=7), head.outputs(rows))
+
+
+def test_of_very_many_columns_a_head_has_those_that_occur_most_often(taught, monkeypatch):
+    matrix, _, pseudo = taught
+    examples = SparseRows.from_csr(matrix[pseudo.numpy() >= 0])
+    assert examples.most_frequent(examples.n_columns) is None, "there are no more than that"
+    often = np.bincount(examples.columns[examples.indices[examples.values != 0]].numpy())
+    monkeypatch.setattr(head_module, "MAX_COLUMNS", 20)
+    rows = SparseRows.from_csr(matrix)
+    head = train_head(rows, pseudo, 4, epochs=3)
+    has = rows.columns[head.columns].numpy()
+    assert head.first.weight.shape == (20, N_HIDDEN) and (np.diff(has) > 0).all()
+    others = np.delete(often, has[has < len(often)])
+    assert often[has].min() >= others.max()
+    only = scipy.sparse.csr_matrix(matrix.toarray() * np.isin(np.arange(matrix.shape[1]), has))
+    dense = torch.from_numpy(only.toarray())[:, has]
+    expected = head.second(torch.relu(dense @ head.first.weight + head.first.bias))
+    torch.testing.assert_close(head.outputs(rows), expected)
 
 
 def test_it_stops_when_told(taught):
