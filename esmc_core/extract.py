@@ -92,6 +92,7 @@ def run_passes(
     Batches are cut at fixed places of the stores' order, so a pass that was killed and goes on
     computes the same batches, hence the same numbers: bit for bit if it goes on for the same
     criteria and the device has no less memory free, else but for rounding (below 1e-4 in float32).
+    Where a kill left some criteria a batch ahead, the others go on with that batch alone.
 
     Args:
         stores: passes of the model over one collection.

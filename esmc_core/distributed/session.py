@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from urllib.parse import urlsplit
 
 from esmc_core.errors import InputError
 
 LOCAL = "local"
 INSTALL = 'pip install "ray[data]==2.60.*"'
+_CLIENT_PORT = 10001  # of ray:// without a port
+_PATIENCE_S = 10.0
 _OBJECT_STORE_BYTES = 200 * 2**20  # batches carry the places of pictures, not the pictures
 
 
@@ -61,7 +65,26 @@ def _import_ray() -> ModuleType:
     return ray
 
 
+def _knock(address: str) -> None:
+    """Raise InputError where nobody listens at a host and port: Ray would try for ever."""
+    place = urlsplit(address if "://" in address else f"//{address}")
+    try:
+        host, port = place.hostname, place.port
+    except ValueError:
+        host, port = None, None
+    if address in (LOCAL, "auto") or host is None:
+        return
+    try:
+        socket.create_connection((host, port or _CLIENT_PORT), timeout=_PATIENCE_S).close()
+    except OSError as error:
+        raise InputError(
+            f"Ray at {address} cannot be reached: {error.strerror or error}.",
+            "Start it: ray start --head. Its port is 6379 if none was chosen, 10001 for ray://.",
+        ) from error
+
+
 def _connect(ray: ModuleType, address: str, n_workers: int | None) -> None:
+    _knock(address)
     options: dict = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address == LOCAL:
         paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]

@@ -13,6 +13,8 @@ from esmc_core.images.signature import ARCHIVES, HEAD_BYTES, kind_of
 from esmc_core.images.tar_archive import TAR_ERRORS, walk_tar
 from esmc_core.images.zip_archive import open_zip, walk_zip
 
+_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+
 
 class DamagedArchive(EsmcError):
     """An archive that cannot be read to its end; what came before is good."""
@@ -23,6 +25,13 @@ def archive_kind(stream: BinaryIO) -> str:
     kind = kind_of(stream.read(HEAD_BYTES))
     stream.seek(0)
     return kind if kind in ARCHIVES else ""
+
+
+def is_archive(name: str, stream: BinaryIO) -> bool:
+    """Whether a file is an archive, or by its name was one before it was damaged."""
+    kind = kind_of(stream.read(HEAD_BYTES))
+    stream.seek(0)
+    return kind in ARCHIVES or (not kind and name.lower().endswith(_SUFFIXES))
 
 
 def walk_archive(name: str, stream: BinaryIO, budget: Budget) -> Iterator[Entry | Refusal]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from esmc_core.errors import InputError
-from esmc_core.images.archive import DamagedArchive, archive_kind, count_members, walk_archive
+from esmc_core.images.archive import DamagedArchive, count_members, is_archive, walk_archive
 from esmc_core.images.collection import Refusal, showable
 from esmc_core.images.entry import Budget, Entry, is_clutter, read_capped, relative_file
 
@@ -22,7 +22,7 @@ def walk_uploads(files: Sequence[Upload], budget: Budget) -> Iterator[Entry | Re
     """
     for name, content in files:
         stream = _stream_of(content)
-        if not archive_kind(stream):
+        if not is_archive(name, stream):
             yield _read_file(name, stream, budget)
             continue
         try:

@@ -56,10 +56,13 @@ def _progress(collection: Collection, store: LensStore) -> None:
         looked_at = f"{counted(spec.n_images, 'picture')} looked at by {escape(spec.model)}."
         st.caption(f"{looked_at} {job.note if job else ''}")
         return
+    criteria = passes.begun_with(store)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"{store.n_done:,} of {counted(spec.n_images, 'picture')} are done.")
+        done = f"{store.n_done:,} of {counted(spec.n_images, 'picture')} are done."
+        others = ", ".join(f"“{escape(criterion)}”" for criterion in criteria[1:])
+        st.markdown(f"{done} {others} will go on in the same look." if others else done)
         if st.button("Go on", type="primary"):
-            passes.start(collection, [spec.criterion], model=spec.model, lens=spec.lens)
+            passes.start(collection, criteria, model=spec.model, lens=spec.lens)
             st.rerun()
 
 

@@ -48,7 +48,7 @@ def start(
         earlier = {
             made.key
             for made in workspace().list_passes(collection.key)
-            if made.model == loaded.name
+            if made.model == loaded.name and made.n_done == made.n_images
         }.difference(store.key for store in stores)
         seen = SeenBefore(workspace().features(collection, loaded), missing)
         told = _tell(loaded, len(stores), len(missing), is_shared, bool(earlier) and not seen.n)
@@ -100,6 +100,18 @@ def job_key(store: LensStore) -> str:
     """The key of the job that fills the store, whoever started it."""
     spec = store.spec
     return _job_key(spec.collection, spec.model, spec.lens, spec.criterion)
+
+
+def begun_with(store: LensStore) -> list[str]:
+    """The criteria of the unfinished passes by the same model and lens; the store's own first."""
+    own = store.spec
+    others = []
+    for made in workspace().list_passes(own.collection):
+        if made.key != store.key and made.model == own.model and made.n_done < made.n_images:
+            spec = workspace().open_pass(own.collection, made.key).spec
+            if spec.lens == own.lens:
+                others.append(spec.criterion)
+    return [own.criterion, *sorted(others)]
 
 
 def _tell(

@@ -142,6 +142,19 @@ def test_a_pass_that_was_left_is_gone_on_with(filled, store, visit):
     assert workspace().open_pass(filled["collection"], filled["lens"]).is_complete
 
 
+def test_criteria_that_were_left_together_go_on_together(filled, store, visit):
+    collection = workspace().library.load(filled["collection"])
+    left = workspace().create_pass(collection, models().get(store.spec.model), "the shape is")
+    store.done[store.order[16:]] = 0
+    store.done.flush()
+    app = visit("criterion", **filled)
+    assert "“the shape is” will go on in the same look" in texts(app)
+    app = settled(button(app, "Go on").click().run())
+    assert is_sound(app) and "2 criteria in one look at each picture" in texts(app)
+    assert workspace().open_pass(filled["collection"], filled["lens"]).is_complete
+    assert LensStore.open(left.folder).is_complete
+
+
 def test_a_pass_over_pictures_that_are_gone(filled, workspace, collection, visit, tmp_path):
     """The folder was renamed while the app was closed."""
     pictures = tuple(

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -20,7 +21,7 @@ pytest.importorskip("ray")
 from esmc_core.__main__ import main
 from esmc_core.config import Config
 from esmc_core.distributed.run import RayPass
-from esmc_core.distributed.session import ray_session
+from esmc_core.distributed.session import _knock, ray_session
 from esmc_core.distributed.worker import Looker
 from esmc_core.errors import InputError
 from esmc_core.workspace import Workspace
@@ -33,7 +34,7 @@ OTHER = "the shape is"
 DRIVER = textwrap.dedent("""
     import sys
     from tests.core.test_distributed import SlowLooker, fill_on_ray
-    from esmc_core.distributed.session import ray_session
+    from esmc_core.distributed.session import _knock, ray_session
     photos, home, model, address = sys.argv[1:]
     with ray_session(address) as ray:
         fill_on_ray(ray, photos, home, model, SlowLooker)
@@ -176,6 +177,15 @@ def test_without_ray_the_line_says_how_to_get_it(photos, tiny_llava, tmp_path, m
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(InputError, match=r'pip install "ray\[data\]'), ray_session():
         pass
+
+
+@pytest.mark.parametrize("scheme", ["", "ray://"])
+def test_an_address_where_nobody_listens_is_said_so_at_once(scheme):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, not listening
+        address = f"{scheme}127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(InputError, match=f"{address} cannot be reached: .*refused"):
+            _knock(address)
 
 
 def test_a_store_is_clustered_without_its_pictures(local_home, tmp_path, capsys):

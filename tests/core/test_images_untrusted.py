@@ -241,6 +241,15 @@ def test_tar_with_a_negative_size_ends(library):
         upload(library, "a.tar", content + bytes(1024))
 
 
+@pytest.mark.parametrize("name", ["photos.zip", "photos.tar.gz"])
+def test_noise_that_is_called_an_archive_is_called_a_damaged_one(library, name):
+    noise = np.random.default_rng(0).bytes(20_000)
+    with pytest.raises(InputError, match=rf"The archive {name} is damaged"):
+        upload(library, name, noise)
+    collection = upload(library, name, png())
+    assert collection.n_images == 1, "a picture by a wrong name"
+
+
 def test_encrypted_and_uncommon_members_are_refused(library):
     encrypted = bytearray(zip_of({"secret.png": png()}, method=zipfile.ZIP_STORED))
     encrypted[6] |= 1
