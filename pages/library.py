@@ -11,7 +11,9 @@ from pages.ui import place
 from pages.ui.deleting import delete
 from pages.ui.guard import escape
 from pages.ui.navigation import nothing_here, switch
-from pages.ui.resources import workspace
+from pages.ui.passes import job_key
+from pages.ui.progress import show_job
+from pages.ui.resources import jobs, workspace
 from pages.ui.texts.shelf import texts_section
 from pages.ui.wording import counted, shortened
 
@@ -56,6 +58,7 @@ def collection_card(summary: CollectionSummary) -> None:
 
 def passes(collection: str) -> None:
     """The criteria that were asked of a collection, each with its clusterings."""
+    drawn = set()
     for made in workspace().list_passes(collection):
         store = workspace().open_pass(collection, made.key)
         done = "" if made.n_done == made.n_images else f" · {made.n_done:,} done"
@@ -69,6 +72,10 @@ def passes(collection: str) -> None:
                 key=made.key,
                 action=partial(delete_pass, collection, made.key),
             )
+        job = jobs().get(job_key(store))
+        if job is not None and job.is_active and job.id not in drawn:  # one job, many criteria
+            drawn.add(job.id)
+            show_job(job.key)
         for found in workspace().list_clusterings(store):
             clustering_row(store, found)
     for key in workspace().damaged_passes(collection):

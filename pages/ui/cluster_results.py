@@ -71,7 +71,7 @@ def _card(collection: Collection, store: LensStore, found: Clustering, cluster: 
                 on_click=selection.toggle_cluster,
                 args=(found, cluster),
             )
-            with st.popover("Rename", key=f"rename-{cluster}"):
+            with st.popover("Rename", key=f"rename-{cluster}", on_change="rerun"):
                 _rename_form(store, found, cluster)
 
 
@@ -100,6 +100,7 @@ def _rename_form(store: LensStore, found: Clustering, cluster: int) -> None:
 
     def rename(name: str) -> None:
         workspace().rename_cluster(store, found.key, cluster, name)
+        st.session_state[f"rename-{cluster}"] = False
 
     st.text_input(
         "Name", name, key=key, max_chars=80, on_change=lambda: rename(st.session_state[key])

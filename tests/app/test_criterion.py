@@ -211,6 +211,8 @@ def test_a_running_pass_is_seen_and_stopped_in_another_session(page, visit, one_
     other = visit("criterion")
     assert shows(page, job) and shows(other, job)
     assert is_sound(other) and "What it says of single pictures" in texts(other)
+    shelf = visit("library")
+    assert is_sound(shelf) and shows(shelf, job)
     assert one_batch_only.second.wait(timeout=60)
     job.cancel()
     one_batch_only.go_on.set()

@@ -45,6 +45,7 @@ def rename_form(study: Study, found: Clustering, cluster: int) -> None:
 
     def rename(name: str) -> None:
         study.rename_cluster(found.key, cluster, name)
+        st.session_state[f"rename-{cluster}"] = False
 
     st.text_input(
         "Name", name, key=key, max_chars=80, on_change=lambda: rename(st.session_state[key])

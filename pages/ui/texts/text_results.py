@@ -118,7 +118,7 @@ def _card(study: Study, found: Clustering, cluster: int) -> None:
                 on_click=selection.toggle_cluster,
                 args=(found, cluster),
             )
-            with st.popover("Rename", key=f"rename-{cluster}"):
+            with st.popover("Rename", key=f"rename-{cluster}", on_change="rerun"):
                 rename_form(study, found, cluster)
 
 
