@@ -85,7 +85,9 @@ def csv_bytes(table: pd.DataFrame) -> bytes:
     writer.writerow(table.columns)
     is_of_files = "file" in table.columns
     columns = [
-        _texts(table[name].tolist(), is_path=is_of_files and name in ("file", "duplicate_of"))
+        _numbers(table[name].tolist())
+        if table[name].dtype.kind == "f"
+        else _texts(table[name].tolist(), is_path=is_of_files and name in ("file", "duplicate_of"))
         for name in table.columns
     ]
     writer.writerows(zip(*columns, strict=True))
@@ -97,6 +99,10 @@ def parquet_bytes(table: pd.DataFrame) -> bytes:
     out = io.BytesIO()
     table.to_parquet(out, index=False)
     return out.getvalue()
+
+
+def _numbers(values: list[float]) -> list[str]:
+    return ["" if value != value else f"{value:.6f}" for value in values]  # NaN is no number
 
 
 def _texts(values: list[Any], *, is_path: bool) -> list[str]:

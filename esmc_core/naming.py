@@ -179,8 +179,8 @@ def top_tokens(
     tokens, probabilities = merged.tokens[:, :n_tokens], merged.probabilities[:, :n_tokens]
     texts = {int(token): show(int(token), 0.0, 0.0, 0.0).text for token in np.unique(tokens)}
     return [
-        [(texts[int(t)], float(p)) for t, p in zip(*row, strict=True) if p > 0]
-        for row in zip(tokens, probabilities, strict=True)
+        [(texts[t], p) for t, p in zip(*row, strict=True) if p > 0]
+        for row in zip(tokens.tolist(), probabilities.tolist(), strict=True)
     ]
 
 
