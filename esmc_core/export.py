@@ -112,12 +112,13 @@ def _texts(values: list[Any], *, is_path: bool) -> list[str]:
 
 
 def _cell(value: object, *, is_path: bool) -> str:
-    import pandas as pd
+    if not isinstance(value, str):
+        import pandas as pd
 
-    if pd.isna(value):
-        return ""
-    if isinstance(value, (float, np.floating)):
-        return f"{value:.6f}"
+        if pd.isna(value):
+            return ""
+        if isinstance(value, (float, np.floating)):
+            return f"{value:.6f}"
     text = str(value)
     if not text.startswith(_FORMULA_STARTS):
         return text
