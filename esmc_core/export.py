@@ -85,7 +85,7 @@ def csv_bytes(table: pd.DataFrame) -> bytes:
     writer.writerow(table.columns)
     is_of_files = "file" in table.columns
     columns = [
-        _numbers(table[name].tolist())
+        [_number(value) for value in table[name].tolist()]
         if table[name].dtype.kind == "f"
         else _texts(table[name].tolist(), is_path=is_of_files and name in ("file", "duplicate_of"))
         for name in table.columns
@@ -101,8 +101,8 @@ def parquet_bytes(table: pd.DataFrame) -> bytes:
     return out.getvalue()
 
 
-def _numbers(values: list[float]) -> list[str]:
-    return ["" if value != value else f"{value:.6f}" for value in values]  # NaN is no number
+def _number(value: float | np.floating) -> str:
+    return "" if value != value else f"{value:.6f}"  # NaN is no number
 
 
 def _texts(values: list[Any], *, is_path: bool) -> list[str]:
@@ -112,13 +112,13 @@ def _texts(values: list[Any], *, is_path: bool) -> list[str]:
 
 
 def _cell(value: object, *, is_path: bool) -> str:
+    if isinstance(value, (float, np.floating)):
+        return _number(value)
     if not isinstance(value, str):
         import pandas as pd
 
         if pd.isna(value):
             return ""
-        if isinstance(value, (float, np.floating)):
-            return f"{value:.6f}"
     text = str(value)
     if not text.startswith(_FORMULA_STARTS):
         return text

@@ -22,16 +22,20 @@ class DamagedArchive(EsmcError):
 
 def archive_kind(stream: BinaryIO) -> str:
     """The kind of archive that `stream` holds, or ""; the stream is rewound."""
-    kind = kind_of(stream.read(HEAD_BYTES))
-    stream.seek(0)
+    kind = _kind_of(stream)
     return kind if kind in ARCHIVES else ""
 
 
 def is_archive(name: str, stream: BinaryIO) -> bool:
     """Whether a file is an archive, or by its name was one before it was damaged."""
+    kind = _kind_of(stream)
+    return kind in ARCHIVES or (not kind and name.lower().endswith(_SUFFIXES))
+
+
+def _kind_of(stream: BinaryIO) -> str:
     kind = kind_of(stream.read(HEAD_BYTES))
     stream.seek(0)
-    return kind in ARCHIVES or (not kind and name.lower().endswith(_SUFFIXES))
+    return kind
 
 
 def walk_archive(name: str, stream: BinaryIO, budget: Budget) -> Iterator[Entry | Refusal]:
