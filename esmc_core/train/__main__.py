@@ -26,6 +26,7 @@ def parse_train(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--still-lifes", type=int, default=3000, help="rendered pictures")
+    parser.add_argument("--drawn-cards", type=int, default=6000, help="drawn playing cards")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args(words)
 

@@ -135,6 +135,20 @@ def swap_middle(pictures: Tensor, others: Tensor, *, margins: tuple[float, float
     return swapped
 
 
+def turn_hues(pictures: Tensor, angles: Tensor) -> Tensor:
+    """Turn all colours about the axis of the grays, which stay.
+
+    Args:
+        pictures: (n, 3, h, w) in [0, 1].
+        angles: (n,) radians.
+    """
+    cos, sin = torch.cos(angles), torch.sin(angles)
+    third, side = (1 - cos) / 3, sin / 3**0.5
+    row = torch.stack([cos + third, third - side, third + side], -1)
+    turn = torch.stack([row, row.roll(1, -1), row.roll(2, -1)], 1)
+    return torch.einsum("nij,njhw->nihw", turn, pictures).clamp(0, 1)
+
+
 def uneven_light(pictures: Tensor, *, spread: float, generator: torch.Generator) -> Tensor:
     """Shadows and glare: a smooth field of brightness over each picture."""
     corners = torch.randn(len(pictures), 1, 3, 3, generator=generator).clamp(-2, 2) * spread

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from dataclasses import dataclass, field
@@ -26,14 +27,17 @@ N_WORDS = 4  # words that an answer may be spread over
 END_WEIGHT = 0.3  # the question's last word foretells the answer too, before the template's end
 ATTRIBUTE_INDEX = {name: i for i, name in enumerate(questions.ATTRIBUTES)}
 UPRIGHT_SETS = {"car_colours", "scenes", "weather", "animals", "fashion", "cifar10_train"}
-READABLE_SETS = ("cards",)  # letters and digits: never mirrored
-LEAST_CROP = {"cards": 1.0, "still_lifes": 0.8, "fashion": 0.7}  # labels that a crop would hide
+READABLE_SETS = ("cards", "drawn_cards")  # letters and digits: never mirrored
+# Labels that a crop would hide.
+LEAST_CROP = {"cards": 1.0, "drawn_cards": 1.0, "still_lifes": 0.8, "fashion": 0.7}
 # Close-ups that are also shown smaller, on another photograph: things seldom fill a picture.
 RECOLOURED_SHARE = 0.5  # of the pictures whose coloured part is known
 INSETS = {"car_colours": 0.3, "car_body_colours": 0.2, "flowers": 0.2, "clothing": 0.15}
 # Cards that get another middle: their rank must be read from the corner, whatever the art shows.
-SWAPPED_SHARE = {"cards": 0.4}
+SWAPPED_SHARE = {"cards": 0.5, "drawn_cards": 0.7}
 MARGINS = (0.22, 0.08)  # of a card, across and down, that keep what stands in its corners
+# Things that are known by their form: the colour of the whole picture is turned.
+HUE_TURNED = {"flowers": 0.45}
 CASTS = {"car_colours": 2.0}  # paint mirrors the sky: how much wider than usual the cast is
 CUT_OUTS = "_cut_outs"
 PETALS = {name: PROTOTYPES[name] for name in FLOWER_COLOURS}
@@ -205,6 +209,7 @@ class Draw:
         pasted: put on a background.
         ground: a plain background's colour, None for a photograph.
         middle: row of the picture whose middle is shown instead of its own, -1 for none.
+        hue: how far all colours are turned; radians.
     """
 
     index: int
@@ -216,6 +221,7 @@ class Draw:
     pasted: bool = False
     ground: tuple[float, float, float] | None = None
     middle: int = -1
+    hue: float = 0.0
 
 
 class BatchMaker:
@@ -275,7 +281,10 @@ class BatchMaker:
             self._decide_paste(draw, rng)
         elif rng.random() < self.ranges.gray_share and record.source != "still_lifes":
             draw.gray = True
-            draw.labels = {k: v for k, v in draw.labels.items() if k not in ("color", "background")}
+            draw.labels = _without_colours(draw.labels)
+        elif rng.random() < HUE_TURNED.get(source, 0.0):
+            draw.hue = rng.uniform(0.25, 1.75) * math.pi
+            draw.labels = _without_colours(draw.labels)
         elif rng.random() < INSETS.get(source, 0.0) and self.grounds:
             draw.pasted = True
             draw.labels.pop("background", None)
@@ -325,6 +334,10 @@ class BatchMaker:
             pictures[pasted] = self._paste(some, stored[pasted], rng, generator)
         gray = [i for i, d in enumerate(draws) if d.gray]
         pictures[gray] = pictures[gray].mean(1, keepdim=True).expand(-1, 3, -1, -1)
+        turned_hues = [i for i, d in enumerate(draws) if d.hue]
+        if turned_hues:
+            angles = torch.tensor([draws[i].hue for i in turned_hues])
+            pictures[turned_hues] = augment.turn_hues(pictures[turned_hues], angles)
         turned = [i for i, d in enumerate(draws) if d.turns]
         if turned:
             pictures[turned] = augment.quarter_turns(
@@ -375,6 +388,10 @@ class BatchMaker:
                 else questions.ask_unknown(nouns, rng)
             )
         return asked
+
+
+def _without_colours(labels: dict[str, str]) -> dict[str, str]:
+    return {name: word for name, word in labels.items() if name not in ("color", "background")}
 
 
 def random_colour(

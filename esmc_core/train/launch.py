@@ -25,11 +25,13 @@ def prepare(options: argparse.Namespace) -> None:
     """Make the run's folder: decoded pictures and the tokenizer, where they are not there yet."""
     cache = options.out / CACHE
     if not (cache / "records.jsonl").exists():
+        from esmc_core.train.cards import draw_records
         from esmc_core.train.stills import render_records
 
-        stills = render_records(options.still_lifes, seed=options.seed + 1)
+        made = render_records(options.still_lifes, seed=options.seed + 1)
+        made += draw_records(options.drawn_cards, seed=options.seed + 2)
         avoid = know_pictures(options.avoid)
-        save_dataset(build_dataset(options.data, avoid=avoid, extra=stills), cache)
+        save_dataset(build_dataset(options.data, avoid=avoid, extra=made), cache)
     if (options.out / TOKENIZER).exists():
         return
     if options.start:

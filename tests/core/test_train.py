@@ -4,6 +4,7 @@ import io
 import json
 import random
 import tarfile
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -11,10 +12,11 @@ import torch
 from PIL import Image
 
 from esmc_core.errors import InputError
-from esmc_core.train import augment, questions, sources
+from esmc_core.train import augment, cards, questions, sources
 from esmc_core.train.__main__ import main
 from esmc_core.train.architecture import GRID, IMAGE_SIZE, Shape, build_model, packed_forward
 from esmc_core.train.batches import BatchMaker, Packer
+from esmc_core.train.cards import RANKS, SUITS, draw_records
 from esmc_core.train.colours import (
     NAMES,
     PROTOTYPES,
@@ -281,13 +283,61 @@ def test_some_cards_show_another_middle_between_their_own_corners(tokenizer):
     rng = random.Random(0)
     draws = [draw for draw in (maker.draw(rng) for _ in range(400)) if draw.index == 0]
     swapped = [draw for draw in draws if draw.middle >= 0]
-    assert 0.3 < len(swapped) / len(draws) < 0.5
+    assert 0.4 < len(swapped) / len(draws) < 0.6
     assert {draw.middle for draw in swapped} == {0, 1}, "of other cards, and of photographs"
     assert all(draw.labels["rank"] == "ten" for draw in swapped)
     own, other = (augment.to_unit(torch.from_numpy(stored[[i]])) for i in (0, 1))
     shown = augment.swap_middle(own, other, margins=(0.25, 0.125))[0, 0]
     assert (shown[SIDE // 8 : -SIDE // 8, SIDE // 4 : -SIDE // 4] == other[0, 0, 0, 0]).all()
     assert (shown == own[0, 0, 0, 0]).float().mean() == 1 - 0.5 * 0.75
+
+
+def test_drawn_cards_read_the_same_from_both_ends_and_repeat_by_seed():
+    drawn = draw_records(52, seed=4)
+    again = draw_records(52, seed=4)
+    assert all(np.array_equal(one[0], two[0]) for one, two in zip(drawn, again, strict=True))
+    assert Counter(record.labels["rank"] for _, record in drawn) == dict.fromkeys(RANKS, 4)
+    corner = (slice(0, SIDE // 2), slice(0, SIDE // 6))
+    inks = {"red": [], "black": []}
+    for picture, record in drawn:
+        assert picture.shape == (SIDE, SIDE, 3)
+        assert record.labels["color"] == SUITS[record.labels["suit"]]
+        own, other = picture[corner], picture[::-1, ::-1][corner]
+        np.testing.assert_array_equal(own, other)
+        away = np.abs(own.astype(int) - picture[0, 0]).sum(-1)
+        assert away.max() > 200, "a rank stands in the corner"
+        inks[record.labels["color"]].append(own.reshape(-1, 3)[away.argmax()].astype(int))
+    assert all(red - green > 100 for red, green, _ in inks["red"])
+    assert all(abs(red - green) < 40 for red, green, _ in inks["black"])
+
+
+def test_ranks_stand_in_many_shapes_and_fill_their_place():
+    rng = random.Random(0)
+    shapes = [np.asarray(cards._glyph("4", 20, 30, rng)) for _ in range(60)]
+    assert len({shape.tobytes() for shape in shapes}) > 20
+    for shape in shapes:
+        assert shape.shape == (30, 20)
+        assert shape[:, [0, -1]].max() > 0 and shape[[0, -1]].max() > 0
+
+
+def test_flowers_are_known_by_their_form_in_turned_colours(tokenizer):
+    stored = np.random.default_rng(0).integers(60, 190, (1, SIDE, SIDE, 3), dtype=np.uint8)
+    labels = {"species": "tulip", "color": "red", "background": "green"}
+    records = [Record("flowers", labels, ["flower"], False)]
+    maker = BatchMaker(Dataset(stored, stored[:0, ..., 0], records), tokenizer, seed=0)
+    rng = random.Random(0)
+    draws = [maker.draw(rng) for _ in range(400)]
+    turned = [draw for draw in draws if draw.hue]
+    assert 0.35 < len(turned) / len(draws) < 0.55
+    assert all(draw.labels["species"] == "tulip" for draw in turned)
+    assert not any("color" in d.labels or "background" in d.labels for d in turned)
+    assert all(d.labels["color"] == "red" for d in draws if not d.hue and not d.gray)
+    picture = augment.to_unit(torch.from_numpy(stored)).repeat(2, 1, 1, 1) * 0.5 + 0.2
+    third = augment.turn_hues(picture, torch.tensor([0.0, 2 * torch.pi / 3]))
+    torch.testing.assert_close(third[0], picture[0])
+    torch.testing.assert_close(third[1], picture[1].roll(1, 0))
+    gray = picture.mean(1, keepdim=True).expand(-1, 3, -1, -1)
+    torch.testing.assert_close(augment.turn_hues(gray, torch.tensor([1.0, 4.0])), gray)
 
 
 def test_rare_colours_of_a_kind_of_thing_are_drawn_more_often(tokenizer):
@@ -429,7 +479,22 @@ def test_samples_are_balanced_and_never_on_their_own_colour():
 @pytest.mark.slow
 def test_two_processes_train_together(tars, tmp_path):
     words = ["--data", str(tars), "--out", str(tmp_path / "run"), "--minutes", "0", "--batch", "4"]
-    assert main([*words, "--still-lifes", "2", "--steps", "2", "--processes", "2"]) == 0
+    assert (
+        main(
+            [
+                *words,
+                "--still-lifes",
+                "2",
+                "--drawn-cards",
+                "13",
+                "--steps",
+                "2",
+                "--processes",
+                "2",
+            ]
+        )
+        == 0
+    )
     lines = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
     assert json.loads(lines[-1])["step"] == 2
 
@@ -437,7 +502,7 @@ def test_two_processes_train_together(tars, tmp_path):
 def test_the_command_trains_resumes_and_exports(tars, tmp_path, capsys):
     run = tmp_path / "run"
     words = ["--data", str(tars), "--out", str(run), "--minutes", "0", "--batch", "2"]
-    words += ["--still-lifes", "2"]
+    words += ["--still-lifes", "2", "--drawn-cards", "13"]
     assert main([*words, "--steps", "1"]) == 0
     assert main([*words, "--steps", "2"]) == 1
     assert "holds a run already" in capsys.readouterr().err
