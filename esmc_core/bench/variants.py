@@ -36,6 +36,6 @@ VARIANTS = (
     Variant("hidden", "hidden state instead of words", changes={"representation": "hidden"}),
     Variant("raw_lens", "raw lens, its own suggested cell", lens="raw"),
     Variant("last_cell", "last layer, last position", cell="last"),
-    Variant("alpha_0.3", "α .3 instead of .1", changes={"alpha": 0.3}),
-    Variant("alpha_0.6", "α .6 instead of .1", changes={"alpha": 0.6}),
+    Variant("alpha_0.1", "α .1 instead of .6", changes={"alpha": 0.1}),
+    Variant("alpha_0.3", "α .3 instead of .6", changes={"alpha": 0.3}),
 )

@@ -41,7 +41,7 @@ class ClusterSettings:
     """
 
     n_clusters: int = 8
-    alpha: float = 0.1
+    alpha: float = 0.6
     representation: Literal["vocabulary", "hidden"] = "vocabulary"
     geometry: Literal["hellinger", "euclidean"] = "hellinger"
     merge_spelling: bool = True

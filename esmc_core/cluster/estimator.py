@@ -63,7 +63,7 @@ class ESMCClustering(ClusterMixin, BaseEstimator):
         self,
         n_clusters: int = 8,
         *,
-        alpha: float = 0.1,
+        alpha: float = 0.6,
         use_head: bool = True,
         labels_from: Literal["head_kmeans", "argmax"] = "head_kmeans",
         n_init: int = 10,

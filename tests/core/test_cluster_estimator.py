@@ -61,7 +61,7 @@ def test_pseudo_labels_are_a_share_of_each_kmeans_cluster(fitted):
     kept = fitted.pseudo_labels_ >= 0
     np.testing.assert_array_equal(fitted.pseudo_labels_[kept], fitted.kmeans_labels_[kept])
     sizes = np.bincount(fitted.kmeans_labels_)
-    expected = np.maximum(1, np.floor(0.1 * sizes + 1e-9))
+    expected = np.maximum(1, np.floor(fitted.alpha * sizes + 1e-9))
     np.testing.assert_array_equal(np.bincount(fitted.pseudo_labels_[kept]), expected)
 
 
