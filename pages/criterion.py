@@ -61,29 +61,41 @@ def ask(collection: Collection) -> None:
             help="Criteria that are given together share one look at each picture. For those that "
             "come later, what a small model saw is kept; a large one looks again.",
         )
-    earlier = preferences.get("criteria", [])
-    shown = earlier[: max(5, 1 + len(others))]
-    suggestions = list(dict.fromkeys([*shown, *EXAMPLES]))[:8]
-    key = f"examples-{st.session_state.get('examples_round', 0)}"
-    chosen = st.pills(
-        "Earlier criteria and examples",
-        suggestions,
-        format_func=escape,
-        label_visibility="collapsed",
-        key=key,
-        on_change=lambda: choose(st.session_state[key]),
-    )
-    if chosen:
-        st.session_state["examples_round"] = st.session_state.get("examples_round", 0) + 1
+    chosen = _suggested(store.spec.criterion if store is not None else None, n_others=len(others))
     if look or chosen:
         criteria = [st.session_state["criterion"], *others]
         passes.start(collection, [text for text in criteria if text.strip()] or [""])
 
 
-def choose(criterion: str | None) -> None:
-    """Put an example into the first field; it is looked for alone."""
-    st.session_state["criterion"] = criterion
-    more_criteria.clear()
+def _suggested(shown: str | None, *, n_others: int) -> str | None:
+    """Earlier criteria and examples; returns one that was clicked.
+
+    Args:
+        shown: the criterion whose heatmap stands below; it is marked.
+    """
+    earlier = preferences.get("criteria", [])[: max(5, 1 + n_others)]
+    suggestions = list(dict.fromkeys([*earlier, *EXAMPLES]))[:8]
+    key = f"examples-{st.session_state.get('examples_round', 0)}-{shown}"
+    marked = shown if shown in suggestions else None
+
+    def choose() -> None:
+        # A click on the marked one unmarks it: it is asked for again all the same.
+        st.session_state["criterion"] = st.session_state[key] or marked
+        st.session_state["examples_round"] = st.session_state.get("examples_round", 0) + 1
+        st.session_state["example_clicked"] = True
+        more_criteria.clear()
+
+    st.pills(
+        "Earlier criteria and examples",
+        suggestions,
+        default=marked,
+        format_func=escape,
+        label_visibility="collapsed",
+        key=key,
+        on_change=choose,
+    )
+    is_clicked = st.session_state.pop("example_clicked", False)
+    return st.session_state["criterion"] if is_clicked else None
 
 
 def is_waiting(collection: Collection) -> bool:

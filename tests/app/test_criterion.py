@@ -78,6 +78,15 @@ def test_an_example_is_a_click_away_and_remembered(page, visit, filled):
     assert examples(visit("criterion", **filled)).options[0] == example
 
 
+def test_a_click_on_the_marked_criterion_asks_for_it_again(filled, visit):
+    app = visit("criterion", **filled)
+    assert examples(app).value == CRITERION
+    app.text_input(key="criterion").set_value("something else")
+    app = settled(examples(app).set_value(None).run())
+    assert is_sound(app) and examples(app).value == CRITERION
+    assert app.text_input(key="criterion").value == CRITERION
+
+
 def test_another_cell_by_the_select_boxes(filled, visit):
     app = visit("criterion", **filled)
     suggested = layer_and_token(app)

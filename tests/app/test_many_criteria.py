@@ -51,8 +51,10 @@ def test_criteria_are_looked_for_together_and_the_first_is_shown(filled, visit):
     assert all(one.n_done == N_PHOTOS for one in passes.values())
     assert place_of(app) == passes[TOGETHER[0]].key
     assert examples(app).options[:3] == TOGETHER
+    assert examples(app).value == TOGETHER[0], "the one that is shown is marked"
     app = settled(examples(app).set_value(TOGETHER[2]).run())
     assert place_of(app) == passes[TOGETHER[2]].key
+    assert examples(app).value == TOGETHER[2]
     assert "Kept from before" in texts(app)
     assert [one.key for one in app.text_input if str(one.key).startswith("more")] == []
 
