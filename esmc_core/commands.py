@@ -246,8 +246,11 @@ def _open(
     if extract_command.is_home(options.photos):
         return extract_command.find_pass(options)
     workspace = Workspace()
+    model = _load(options)
+    model.prompt(options.criterion)  # before the pictures are read
     collection = _read(workspace, options.photos, at_least=at_least)
-    return (workspace, collection, *_create(workspace, collection, options))
+    store = workspace.create_pass(collection, model, options.criterion, lens=options.lens)
+    return workspace, collection, model, store
 
 
 def _read(workspace: Workspace, photos: Path | str, *, at_least: int) -> Collection:
@@ -260,13 +263,6 @@ def _read(workspace: Workspace, photos: Path | str, *, at_least: int) -> Collect
             f"Lower --clusters to {collection.n_images} or fewer.",
         )
     return collection
-
-
-def _create(
-    workspace: Workspace, collection: Collection, options: argparse.Namespace
-) -> tuple[VisionLanguageModel, LensStore]:
-    model = _load(options)
-    return model, workspace.create_pass(collection, model, options.criterion, lens=options.lens)
 
 
 def _load(options: argparse.Namespace) -> VisionLanguageModel:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import socket
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import psutil
 import torch
@@ -25,6 +28,8 @@ _LOADING_ERRORS = (
     SafetensorError,
 )
 """What transformers raises for checkpoints that are incomplete, damaged or of another kind."""
+
+_CHECK_NAME = 'Check the name and the network, or use "bundled", which needs neither.'
 
 RESERVE = 1.25
 """Weights are not all: activations and the allocator's slack take a quarter more."""
@@ -131,7 +136,25 @@ def _source(name: str) -> str | Path:
             f"There is no model {name}.",
             'Give a folder, a hub id such as "llava-hf/llava-1.5-7b-hf", or "bundled".',
         )
+    if not is_local(name):
+        _check_hub(name)
     return name
+
+
+def _check_hub(name: str) -> None:
+    """Refuse at once where there is no network: the hub's library tries for half a minute."""
+    from huggingface_hub import constants
+
+    host = urlsplit(constants.ENDPOINT).hostname
+    if getproxies():  # which finds the hub's address itself
+        return
+    try:
+        socket.getaddrinfo(host, None)
+    except OSError as error:
+        raise ModelError(
+            f"The model {name} is not on this computer, and {host} cannot be reached.",
+            _CHECK_NAME,
+        ) from error
 
 
 def _options(source: str | Path) -> dict[str, Any]:
@@ -171,7 +194,7 @@ def _family(source: str | Path) -> Family:
 def _unreadable(source: str | Path, error: Exception) -> ModelError:
     return ModelError(
         f"The model {source} cannot be read: {_first_line(error)}",
-        'Check the name and the network, or use "bundled", which needs neither.',
+        _CHECK_NAME,
     )
 
 

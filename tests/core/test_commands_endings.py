@@ -56,6 +56,7 @@ def test_criterion_that_says_nothing(
     line = refused(capsys, command, colour_photos, out, "--model", tiny_llava, criterion=criterion)
     assert problem in line
     assert not out.exists()
+    assert not home.exists(), "no picture was read before it was told"
 
 
 @pytest.mark.parametrize("model", ["nothing", "nobody/nothing", "empty"])

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 
 import pytest
 from PIL import Image
@@ -117,3 +118,18 @@ def test_a_checkpoint_without_a_template_gets_a_plain_one(folder):
     prompt = load_model(str(folder), device="cpu").prompt("the color is")
     assert prompt.text == "<|image_pad|>\nthe color is"
     assert prompt.n_criterion == prompt.n_positions
+
+
+def test_a_hub_that_cannot_be_reached_is_told_at_once(monkeypatch):
+    def unknown(*_):
+        raise socket.gaierror(-2, "Name or service not known")
+
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(ModelError, match=r"huggingface\.co cannot be reached.*bundled"):
+        load_model("nobody/nothing", device="cpu")
+    monkeypatch.setenv("HTTPS_PROXY", "http://localhost:1")  # which would find the address
+    with pytest.raises(ModelError, match="cannot be read"):
+        load_model("nobody/nothing", device="cpu")
