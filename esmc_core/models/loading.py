@@ -5,17 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import socket
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 import psutil
 import torch
 from safetensors import SafetensorError
 
 from esmc_core.errors import ModelError
+from esmc_core.hub import check_reachable, is_kept
 from esmc_core.models.catalogue import BUNDLED, BUNDLED_FOLDER, CATALOGUE, PAPER, model_card
 from esmc_core.models.family import FAMILIES, Family
 from esmc_core.models.model import VisionLanguageModel
@@ -68,9 +66,7 @@ def is_local(name: str) -> bool:
     """Whether the model can be loaded without a network."""
     if name == BUNDLED or Path(name).expanduser().is_dir():
         return True
-    from huggingface_hub import try_to_load_from_cache
-
-    return isinstance(try_to_load_from_cache(name, "config.json"), str)
+    return is_kept(name)
 
 
 def memory_need(name: str, *, device: str | None = None) -> int:
@@ -137,24 +133,8 @@ def _source(name: str) -> str | Path:
             'Give a folder, a hub id such as "llava-hf/llava-1.5-7b-hf", or "bundled".',
         )
     if not is_local(name):
-        _check_hub(name)
+        check_reachable(name, advice=_CHECK_NAME)
     return name
-
-
-def _check_hub(name: str) -> None:
-    """Refuse at once where there is no network: the hub's library tries for half a minute."""
-    from huggingface_hub import constants
-
-    host = urlsplit(constants.ENDPOINT).hostname
-    if getproxies():  # which finds the hub's address itself
-        return
-    try:
-        socket.getaddrinfo(host, None)
-    except OSError as error:
-        raise ModelError(
-            f"The model {name} is not on this computer, and {host} cannot be reached.",
-            _CHECK_NAME,
-        ) from error
 
 
 def _options(source: str | Path) -> dict[str, Any]:

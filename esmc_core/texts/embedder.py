@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from esmc_core.errors import Cancelled, ModelError
+from esmc_core.hub import check_reachable, is_kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -188,6 +189,9 @@ def _tokenizer_text(model: SentenceTransformer) -> str:
 def _load(place: str, name: str, device: str) -> SentenceTransformer:
     from sentence_transformers import SentenceTransformer
 
+    known = (place, f"sentence-transformers/{place}")  # as the library completes short names
+    if not Path(place).is_dir() and not any(is_kept(one) for one in known):
+        check_reachable(name, advice="Check the name and the network, or give a folder.")
     try:
         with _quiet():
             model = SentenceTransformer(
