@@ -37,6 +37,7 @@ def choose_settings(
         n_clusters = st.number_input(
             "Clusters",
             min_value=1,
+            max_value=store.spec.n_images,
             value=min(defaults.n_clusters, store.spec.n_images),
             key=f"n-clusters-{which}",
             width=150,
