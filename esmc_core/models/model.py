@@ -282,11 +282,11 @@ class VisionLanguageModel:
                 "A short phrase works best.",
             )
         if not any(character.isalnum() for character in criterion):
-            raise InputError("The criterion has no words.", example)
+            raise InputError(f"The criterion “{criterion}” has no words.", example)
         for token in self._control_tokens():
             if token in criterion:
                 raise InputError(
-                    f"The criterion contains {token}, which is a control token of {self.name}.",
+                    f"The criterion “{criterion}” has {token}, a control token of {self.name}.",
                     "Leave it out.",
                 )
         return criterion
