@@ -94,8 +94,8 @@ def load_model(
 
     device = device or best_device()
     dtype = dtype or best_dtype(device)
-    source = _source(name)
     _check_room(name, device)
+    source = _source(name)
     family = _family(source)
     transformers.utils.logging.disable_progress_bar()
     options = _options(source)
