@@ -37,6 +37,7 @@ class Heatmap:
         score: which one.
         values: (n_layers + 1, n_positions) float; bits for "information", else probability.
         suggested: the suggested (layer, position).
+        bits: (n_layers + 1, n_positions) the information score, whichever is shown.
         candidates: positions that may be suggested.
         best_bits: the highest information score among them.
         is_flat: the model sees (almost) nothing to tell these images apart.
@@ -46,6 +47,7 @@ class Heatmap:
     score: Score
     values: np.ndarray
     suggested: tuple[int, int]
+    bits: np.ndarray
     candidates: tuple[int, ...]
     best_bits: float
     is_flat: bool
@@ -130,6 +132,7 @@ def make_heatmap(
         score=score,
         values=values,
         suggested=suggest_cell(ranking, positions),
+        bits=signal,
         candidates=tuple(positions),
         best_bits=best_bits,
         is_flat=best_bits < FLAT_BITS,

@@ -6,7 +6,7 @@ import streamlit as st
 
 from esmc_core.images import Collection
 from esmc_core.lens_store import LensStore
-from esmc_core.target import Heatmap
+from esmc_core.target import FLAT_BITS, Heatmap
 from pages.ui import clustering_jobs, passes, place
 from pages.ui.bars import token_bars
 from pages.ui.cluster_controls import first_settings
@@ -37,7 +37,7 @@ def explorer(collection: Collection, store: LensStore) -> None:
     left, right = st.columns([5, 3], gap="large")
     with left:
         draw(store, found, cell)
-        _warn(store, found)
+        _warn(store, found, cell)
     with right:
         _chosen(store, found, cell)
     _samples(collection, store, cell)
@@ -107,12 +107,20 @@ def draw(store: LensStore, found: Heatmap, cell: Cell) -> None:
         )
 
 
-def _warn(store: LensStore, found: Heatmap) -> None:
-    if found.is_flat and found.n_images >= min(MIN_TO_WARN, store.spec.n_images):
+def _warn(store: LensStore, found: Heatmap, cell: Cell) -> None:
+    if found.n_images < min(MIN_TO_WARN, store.spec.n_images):
+        return
+    if found.is_flat:
         st.warning(
             "**This model sees next to nothing to tell these pictures apart by this criterion.** "
             f"The best cell carries {found.best_bits:.2f} bits. Say it in other words, or choose "
             "another model in Settings.",
+            icon=":material/visibility_off:",
+        )
+    elif found.bits[cell] < FLAT_BITS:
+        st.warning(
+            "**The chosen cell hardly tells the pictures apart.** "
+            f"It carries {found.bits[cell]:.2f} bits, others up to {found.best_bits:.2f}.",
             icon=":material/visibility_off:",
         )
 

@@ -7,6 +7,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
+import streamlit as st
 
 from esmc_core.images import collection_files
 from esmc_core.lens_store import LensStore
@@ -105,6 +106,20 @@ def test_the_cell_is_kept_in_another_session(filled, visit):
     app = visit("criterion", **filled, cell="1.2")
     assert layer_and_token(app) == (1, 2)
     assert layer_and_token(visit("criterion")) == (1, 2)
+
+
+def test_a_cell_that_tells_nothing_apart_is_warned_of(filled, visit, monkeypatch):
+    """At layer 0 a word is the same for every picture."""
+    st.cache_data.clear()
+    for module in ("esmc_core.target", "pages.ui.explorer"):
+        monkeypatch.setattr(f"{module}.FLAT_BITS", 1e-6)
+    monkeypatch.setattr("pages.ui.explorer.MIN_TO_WARN", 1)
+    assert "hardly tells" not in texts(visit("criterion", **filled))
+    app = visit("criterion", **filled, cell="0.0")
+    assert is_sound(app)
+    assert "hardly tells the pictures apart" in app.warning[0].value
+    assert "0.00 bits, others up to" in app.warning[0].value
+    st.cache_data.clear()
 
 
 @pytest.mark.parametrize("score", ["confidence", "keywords"])

@@ -92,4 +92,5 @@ def test_a_heatmap_uses_only_finished_images(store):
     by_keyword = make_heatmap(store, score="keywords", keyword_tokens=[1, 3])
     assert by_keyword.suggested == (1, 1)
     assert by_keyword.values[1, 1] == pytest.approx(0.45, abs=1e-3)
+    np.testing.assert_array_equal(by_keyword.bits, heatmap.values)
     assert make_heatmap(store, score="confidence").values[0, 0] == pytest.approx(0.9, abs=1e-3)
