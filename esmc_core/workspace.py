@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -342,14 +342,26 @@ class Workspace:
         return store.folder / "layouts" / f"{self.layout_key(clustering)}.npy"
 
     def table(
-        self, collection: Collection, store: LensStore, clustering: Clustering
+        self,
+        collection: Collection,
+        store: LensStore,
+        clustering: Clustering,
+        *,
+        images: Sequence[int] | np.ndarray | None = None,
     ) -> pd.DataFrame:
-        """One row a readable file of the collection, duplicates included, sorted by file."""
+        """One row a readable file of the collection, duplicates included, sorted by file.
+
+        Args:
+            images: only the files of these; None for all.
+        """
         from esmc_core.export import clustering_table
 
         number = {picture.file: i for i, picture in enumerate(collection.pictures)}
         files = [(picture.file, i, "") for i, picture in enumerate(collection.pictures)]
         files += [(copy.file, number[copy.of], copy.of) for copy in collection.duplicates]
+        if images is not None:
+            chosen = {int(image) for image in images}
+            files = [one for one in files if one[1] in chosen]
         files.sort()
         source = clustering.source
         return clustering_table(

@@ -460,16 +460,23 @@ class Study:
     def _layout_file(self, round: str) -> Path:
         return self.folder / "layouts" / f"{round or 'untuned'}.npy"
 
-    def table(self, clustering: Clustering) -> pd.DataFrame:
-        """One row a row of the file, in its order; see `text_table`."""
+    def table(
+        self, clustering: Clustering, *, texts: Sequence[int] | np.ndarray | None = None
+    ) -> pd.DataFrame:
+        """One row a row of the file, in its order; see `text_table`.
+
+        Args:
+            texts: only the rows that hold one of these; None for all.
+        """
         from esmc_core.texts.table import text_table
 
-        return text_table(
+        table = text_table(
             self.collection,
             clustering,
             perspective=self.perspective,
             model=self.settings.embedder,
         )
+        return table if texts is None else table[np.isin(self.collection.rows, texts)]
 
     def delete(self) -> None:
         """Forget the study; answers and embeddings are kept."""

@@ -14,7 +14,7 @@ from pages.ui import selection
 from pages.ui.addresses import thumbnail_url
 from pages.ui.bars import bars_html
 from pages.ui.components.gallery import GalleryItem, gallery
-from pages.ui.downloads import downloads
+from pages.ui.downloads import csv_button, downloads
 from pages.ui.gallery_page import page_of
 from pages.ui.guard import escape
 from pages.ui.map_panel import map_panel
@@ -39,7 +39,7 @@ def results(collection: Collection, store: LensStore, found: Clustering) -> None
     with right, st.container(height=560, border=False):
         for cluster in range(found.n_clusters):
             _card(collection, store, found, cluster)
-    picked = _pictures(collection, found)
+    picked = _pictures(collection, store, found)
     opened = opened if picked is None else picked
     if opened is not None:
         _open(collection, store, found, opened)
@@ -121,13 +121,19 @@ def _rename_form(store: LensStore, found: Clustering, cluster: int) -> None:
             )
 
 
-def _pictures(collection: Collection, found: Clustering) -> int | None:
+def _pictures(collection: Collection, store: LensStore, found: Clustering) -> int | None:
     images = selection.images(found)
     names, colours = found.names, found.colours
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(escape(selection.describe(found)))
         if selection.current(found) is not None:
             st.button("Show all pictures", on_click=selection.clear, key="clear-selection")
+            csv_button(
+                "CSV of these",
+                f"{collection.name} {store.spec.criterion} selected",
+                lambda: workspace().table(collection, store, found, images=images),
+                help="The rows of these pictures alone.",
+            )
     numbers = page_of(images, key=f"pictures-page-{found.key}-{selection.stamp(found)}")
     items: list[GalleryItem] = [
         {

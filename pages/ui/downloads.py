@@ -28,12 +28,7 @@ def downloads(collection: Collection, store: LensStore, found: Clustering) -> No
 
 def table_buttons(name: str, table: Callable[[], pd.DataFrame], *, help: str) -> None:
     """Download buttons for a table; it is made when one is pressed."""
-    stem = re.sub(r"\W+", "-", name).strip("-").lower()
-
-    def as_csv() -> bytes:
-        from esmc_core.export import csv_bytes
-
-        return csv_bytes(table())
+    csv_button("Download CSV", name, table, help=help)
 
     def as_parquet() -> bytes:
         from esmc_core.export import parquet_bytes
@@ -41,20 +36,34 @@ def table_buttons(name: str, table: Callable[[], pd.DataFrame], *, help: str) ->
         return parquet_bytes(table())
 
     st.download_button(
-        "Download CSV",
-        as_csv,
-        f"{stem}.csv",
-        "text/csv",
-        icon=":material/download:",
-        on_click="ignore",  # a run of the page would take away what the click asks for
-        help=help,
-    )
-    st.download_button(
         "Parquet",
         as_parquet,
-        f"{stem}.parquet",
+        f"{_stem(name)}.parquet",
         "application/vnd.apache.parquet",
         icon=":material/download:",
         on_click="ignore",  # a run of the page would take away what the click asks for
         help="The same table as Parquet.",
     )
+
+
+def csv_button(label: str, name: str, table: Callable[[], pd.DataFrame], *, help: str) -> None:
+    """The download button for a table as CSV."""
+
+    def as_csv() -> bytes:
+        from esmc_core.export import csv_bytes
+
+        return csv_bytes(table())
+
+    st.download_button(
+        label,
+        as_csv,
+        f"{_stem(name)}.csv",
+        "text/csv",
+        icon=":material/download:",
+        on_click="ignore",  # a run of the page would take away what the click asks for
+        help=help,
+    )
+
+
+def _stem(name: str) -> str:
+    return re.sub(r"\W+", "-", name).strip("-").lower()

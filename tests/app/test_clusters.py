@@ -99,6 +99,19 @@ def test_the_table_that_is_downloaded(app, clustered, collection):
     assert len(list(csv.DictReader(io.StringIO(content.decode())))) == N_PHOTOS + 2
 
 
+def test_the_rows_of_a_selection_alone(app, clustered, collection):
+    assert "CSV of these" not in [one.label for one in app.download_button]
+    app = next(one for one in app.button if one.label == "Show").click().run()
+    assert is_sound(app)
+    assert "CSV of these" in [one.label for one in app.download_button]
+    found = kept(clustered)
+    store = workspace().open_pass(clustered["collection"], clustered["lens"])
+    everything = workspace().table(collection, store, found)
+    table = workspace().table(collection, store, found, images=found.members(0))
+    assert set(table["cluster"]) == {1}
+    assert table["file"].tolist() == everything["file"][everything["cluster"] == 1].tolist()
+
+
 @pytest.mark.parametrize("settings", [{"alpha": 0.01}, {"seed": 2**31 - 1}, {"n_clusters": 1}])
 def test_a_clustering_of_the_command_line_is_opened(clustered, store, visit, settings):
     chosen = ClusterSettings(**({"n_clusters": 3, "epochs": 5} | settings))

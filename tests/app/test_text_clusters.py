@@ -99,6 +99,17 @@ def test_the_table_that_is_downloaded(app, study):
     assert labels == ["Download CSV", "Parquet"]
     rows = list(csv.DictReader(io.StringIO(csv_bytes(study.table(kept(study, app))).decode())))
     assert len(rows) == 62 and rows[60]["cluster"] == "" and rows[61]["duplicate_of"] == "1"
+    found = kept(study, app)
+    first = found.members(int(found.labels[0]))
+    some = list(csv.DictReader(io.StringIO(csv_bytes(study.table(found, texts=first)).decode())))
+    assert some == [row for row in rows if row["cluster"] == rows[0]["cluster"]]
+    assert {some[0]["row"], some[-1]["row"]} == {"1", "62"}, "copies come with their text"
+
+
+def test_a_selection_has_a_table_of_its_own(app):
+    assert "CSV of these" not in [one.label for one in app.download_button]
+    app = next(one for one in app.button if one.label == "Show").click().run()
+    assert is_sound(app) and "CSV of these" in [one.label for one in app.download_button]
 
 
 def test_labels_serve_the_figures_alone(app):

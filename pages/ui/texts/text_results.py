@@ -13,7 +13,7 @@ from esmc_core.texts.collection import TextCollection
 from pages.ui import selection
 from pages.ui.bars import bars_html
 from pages.ui.components.scatter import ScatterEvent
-from pages.ui.downloads import table_buttons
+from pages.ui.downloads import csv_button, table_buttons
 from pages.ui.gallery_page import page_of
 from pages.ui.guard import escape
 from pages.ui.texts.naming import naming_button, rename_form
@@ -52,7 +52,7 @@ def results(study: Study, found: Clustering) -> None:
         shown = page_of(range(found.n_clusters), key=f"cards-page-{found.key}", page_size=N_CARDS)
         for cluster in shown:
             _card(study, found, int(cluster))
-    _texts(study.collection, found)
+    _texts(study, found)
     if opened is not None:
         show_text(study.collection, found, opened)
 
@@ -141,11 +141,17 @@ def _card_html(collection: TextCollection, found: Clustering, cluster: int) -> s
     )
 
 
-def _texts(collection: TextCollection, found: Clustering) -> None:
+def _texts(study: Study, found: Clustering) -> None:
+    numbers: np.ndarray = selection.images(found)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(escape(selection.describe(found, "text")))
         if selection.current(found) is not None:
             st.button("Show all texts", on_click=selection.clear, key="clear-selection")
+            csv_button(
+                "CSV of these",
+                f"{study.collection.name} {study.perspective} selected",
+                lambda: study.table(found, texts=numbers),
+                help="The rows of these texts alone.",
+            )
     key = f"clustered-{found.key}-{selection.stamp(found)}"
-    numbers: np.ndarray = selection.images(found)
-    text_list(collection, key=key, texts=numbers, found=found)
+    text_list(study.collection, key=key, texts=numbers, found=found)
