@@ -60,7 +60,7 @@ def _progress(collection: Collection, store: LensStore) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         done = f"{store.n_done:,} of {counted(spec.n_images, 'picture')} are done."
         others = ", ".join(f"“{escape(criterion)}”" for criterion in criteria[1:])
-        st.markdown(f"{done} {others} will go on in the same look." if others else done)
+        st.markdown(f"{done} {others} will go on with it." if others else done)
         if st.button("Go on", type="primary"):
             passes.start(collection, criteria, model=spec.model, lens=spec.lens)
             st.rerun()

@@ -172,7 +172,7 @@ def test_criteria_that_were_left_together_go_on_together(filled, store, visit):
     store.done[store.order[16:]] = 0
     store.done.flush()
     app = visit("criterion", **filled)
-    assert "“the shape is” will go on in the same look" in texts(app)
+    assert "“the shape is” will go on with it" in texts(app)
     app = settled(button(app, "Go on").click().run())
     assert is_sound(app) and "2 criteria in one look at each picture" in texts(app)
     assert workspace().open_pass(filled["collection"], filled["lens"]).is_complete
