@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from esmc_core.errors import InputError
-from esmc_core.keywords import Endpoint
-from pages.ui import preferences
+from esmc_core.keywords import Endpoint, EndpointError
+from pages.ui import guard, preferences
+from pages.ui.guard import escape
 
 if TYPE_CHECKING:
     from esmc_core.texts.spend import Prices
 
+TEST_TIMEOUT_S = 20.0
 _KEY, _URL, _MODEL = "endpoint", "endpoint_url", "endpoint_model"
 
 
@@ -42,6 +45,14 @@ def settings() -> None:
         st.info(f"{from_env.model} is set by the environment.")
     else:
         _form()
+    used = current()
+    if used and st.button(
+        "Send a test question", help="One short question, with nothing of yours in it."
+    ):
+        try:
+            _test(used)
+        except EndpointError as error:
+            guard.show_error(error)
     _price_boxes()
 
 
@@ -70,6 +81,29 @@ def _use(url: str, name: str, key: str) -> None:
     st.success(
         f"{name} at {url} is used from now on: the criterion page offers “Ask the LLM”, and texts "
         "can be judged by it."
+    )
+
+
+def _test(endpoint: Endpoint) -> None:
+    """Ask for one word, and tell what comes back and after how long."""
+    from esmc_core.texts.chat import Chat, NoReply, judge_name
+
+    begun = time.monotonic()
+    chat = Chat(endpoint, timeout_s=TEST_TIMEOUT_S)
+    try:
+        with st.spinner("Asking …"):
+            reply = chat.ask("Answer with the one word yes.")
+    except NoReply as error:
+        raise EndpointError(
+            f"{judge_name(endpoint)} gave no answer: {error.reason}.",
+            "Check the address, and whether the server runs.",
+        ) from None
+    finally:
+        chat.close()
+    said = " ".join(reply.text.split())[:80]
+    st.success(
+        escape(f"{judge_name(endpoint)} answered “{said}” after ")
+        + f"{time.monotonic() - begun:.1f} s."
     )
 
 

@@ -1,11 +1,13 @@
 """Settings: what is chosen is remembered, what cannot be is told."""
 
 import json
+import threading
 
 import pytest
 
 from pages.ui import preferences
 from tests.app.conftest import button, is_sound, texts
+from tests.core.test_keywords import Server
 
 KEY = "sk-secret-0123456789"
 
@@ -104,3 +106,26 @@ def test_an_endpoint_of_the_environment(visit, monkeypatch):
     monkeypatch.setenv("OPENAI_MODEL", "a-model")
     app = visit("settings")
     assert is_sound(app) and "a-model is set by the environment" in texts(app)
+
+
+def test_the_endpoint_is_tried_with_a_question_of_nothing(visit, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("OPENAI_MODEL", "a-model")
+    with Server() as endpoint:
+        threading.Thread(target=endpoint.serve_forever, args=(0.01,), daemon=True).start()
+        monkeypatch.setenv("OPENAI_BASE_URL", endpoint.url)
+        endpoint.answers("Yes, *of course*.")
+        app = button(visit("settings"), "Send a test question").click().run()
+        assert is_sound(app)
+        assert "a-model at 127.0.0.1" in app.success[0].value
+        assert "answered “Yes, \\*of course\\*.” after" in app.success[0].value
+        endpoint.status = 401
+        app = button(app, "Send a test question").click().run()
+        assert "status 401" in app.error[0].value and "key" in app.error[0].value
+        endpoint.status = 503
+        app = button(app, "Send a test question").click().run()
+        assert "refused with status 503" in app.error[0].value
+        endpoint.shutdown()
+    app = button(app, "Send a test question").click().run()
+    assert "the connection broke" in app.error[0].value
+    assert "Storage" in texts(app), "the page goes on"
