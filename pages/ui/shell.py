@@ -12,6 +12,7 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from pages.ui import guard, navigation, place, style, warmth
+from pages.ui.components import history
 
 
 def main() -> None:
@@ -20,6 +21,7 @@ def main() -> None:
     st.set_page_config(page_title="ESMC Studio", page_icon=str(icon), layout="wide")
     st.logo(str(icon), size="medium")
     style.apply()
+    history.one_step()
     pages = [navigation.page(name) for name in navigation.TITLES]
     current = st.navigation(pages, position="top")
     with guard.errors_shown():

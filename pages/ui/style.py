@@ -17,7 +17,7 @@ h3 { font-weight: 600; font-size: 1.05rem !important; }
 [data-testid="stTextInput"]:has([data-testid="stIconMaterial"]) input:focus-visible,
 [data-testid="stMain"]:focus-visible { outline: none !important; }
 [data-testid="stHeader"] a:focus-visible { outline: 2px solid var(--accent) !important; }
-[data-testid="InputInstructions"] { display: none; }
+[data-testid="InputInstructions"], .st-key-history { display: none; }
 [data-testid="stCaptionContainer"] { opacity: .8; }
 ul.esmc-bars { list-style: none; margin: 0; padding: 0; font-size: .875rem; }
 ul.esmc-bars > li { display: grid; grid-template-columns: 5rem 1fr 2.25rem; gap: .5rem;

@@ -69,6 +69,23 @@ def test_the_place_outlives_reload_and_tab(
     expect(tab.locator(".esmc-card strong")).to_have_text(names)
 
 
+def test_back_is_one_step_after_the_menu_too(sorted_samples: str, open_window: OpenWindow) -> None:
+    page = open_window(sorted_samples)
+    steps.wait_for_map(page)
+    query = urlsplit(sorted_samples).query
+    for name, heading in (("Library", "Library"), ("Criterion", "What should the pictures")):
+        page.get_by_role("link", name=name, exact=True).click()
+        expect(page.get_by_role("heading", name=heading)).to_be_visible()
+        expect(page).to_have_url(re.compile(f"{name.lower()}\\?{re.escape(query)}"))
+    page.go_back()
+    expect(page.get_by_role("heading", name="Library")).to_be_visible()
+    page.go_back()
+    steps.wait_for_map(page)
+    assert page.url == sorted_samples
+    page.go_forward()
+    expect(page.get_by_role("heading", name="Library")).to_be_visible()
+
+
 @pytest.fixture(scope="module")
 def many_pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with N_MANY small pictures of one colour each, all different."""
