@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from esmc_core.allocator import keep_freed_memory
 from esmc_core.errors import EsmcError
@@ -191,7 +192,11 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         help="a folder, a zip or tar, or what extract takes or made",
     )
     parser.add_argument(
-        "--criterion", type=_text, required=True, help='such as "the color of the car is"'
+        "--criterion",
+        type=_text,
+        required=True,
+        action=_Once,
+        help='such as "the color of the car is"; one a command',
     )
     parser.add_argument("--out", type=_path, required=True, metavar="FILE")
     parser.add_argument("--lens", choices=["norm", "raw"], default="norm")
@@ -206,6 +211,21 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", type=_device, help="cuda, mps or cpu; the best one here if left"
     )
+
+
+class _Once(argparse.Action):
+    """An option whose second value would silently replace the first."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        if getattr(namespace, self.dest) is not None:
+            parser.error(f"{option_string} is given twice: run the command once for each")
+        setattr(namespace, self.dest, values)
 
 
 def _positive(text: str) -> int:

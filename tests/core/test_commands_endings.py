@@ -59,6 +59,13 @@ def test_criterion_that_says_nothing(
     assert not home.exists(), "no picture was read before it was told"
 
 
+def test_two_criteria_where_one_is_taken(home, colour_photos, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cluster(colour_photos, tmp_path / "c.csv", "--criterion", "the shape is")
+    assert stopped.value.code == 2
+    assert "--criterion is given twice" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("model", ["nothing", "nobody/nothing", "empty"])
 def test_unknown_model(model, home, colour_photos, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
