@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,16 +14,20 @@ from esmc_core.images import Collection
 LABELS = "labels.csv"
 _FILE = "file"
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Labels:
     """What a labels.csv says.
 
     Attributes:
+        path: where it lies.
         columns: names of the criteria, in the file's order.
         rows: file → one class a column, "" where it is not known.
     """
 
+    path: Path
     columns: tuple[str, ...]
     rows: dict[str, tuple[str, ...]]
 
@@ -38,7 +43,7 @@ class Labels:
         n_labelled, n_classes = sum(map(bool, truth)), count_classes(truth)
         if not 2 <= n_classes < n_labelled:
             raise InputError(
-                f"Column {column} in {collection.name}'s {LABELS} has {n_classes} classes for "
+                f"Column {column} in {self.path} has {n_classes} classes for "
                 f"{n_labelled} pictures.",
                 "Check the file names in it, or name the columns to measure with --prompts.",
             )
@@ -105,13 +110,18 @@ def read_labels(folder: Path) -> Labels:
             f"It needs {_FILE} and at least one criterion.",
         )
     columns = tuple(name for name in names if name != _FILE)
-    return Labels(
-        columns,
-        {
-            (row[_FILE] or "").strip(): tuple((row[name] or "").strip() for name in columns)
-            for row in rows
-        },
-    )
+    classes = {
+        (row[_FILE] or "").strip(): tuple((row[name] or "").strip() for name in columns)
+        for row in rows
+    }
+    _tell_missing(path, [file for file in classes if file and not (folder / file).is_file()])
+    return Labels(path, columns, classes)
+
+
+def _tell_missing(path: Path, files: Sequence[str]) -> None:
+    if files:
+        named = ", ".join(files[:3]) + (" …" if len(files) > 3 else "")
+        logger.warning("%s has labels of %d files that are not there: %s", path, len(files), named)
 
 
 def count_classes(truth: Sequence[str]) -> int:

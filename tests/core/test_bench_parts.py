@@ -1,5 +1,6 @@
 """The parts of the benchmark: figures, oracles, rules, baselines."""
 
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -125,17 +126,20 @@ def test_every_paraphrase_and_published_figure_belongs_to_a_prompt():
     assert set(PUBLISHED) | others <= asked
 
 
-def test_labels_are_matched_by_file(tmp_path):
+def test_labels_are_matched_by_file(tmp_path, caplog):
     (tmp_path / "labels.csv").write_text(
         "\ufefffile,colour,kind\na.png, red ,\nb/c.png,blue,x\ngone.png,red,x\n,,\n",
         encoding="utf-8",
     )
     labels = read_labels(tmp_path)
+    (told,) = caplog.messages
+    assert "labels.csv has labels of 3 files that are not there: a.png, b/c.png, gone.png" in told
     pictures = [Picture("0" * 64, file, 1, 1, 1, "") for file in ("a.png", "b/c.png", "new.png")]
     collection = Collection("0" * 16, "tiny", "", "", tuple(pictures))
     assert labels.columns == ("colour", "kind")
-    with pytest.raises(InputError, match="2 classes for 2 pictures"):
+    problem = re.escape(f"{tmp_path / 'labels.csv'} has 2 classes for 2 pictures")
+    with pytest.raises(InputError, match=problem):
         labels.truth(collection, "colour")
-    more = Labels(labels.columns, labels.rows | {"new.png": ("red", "")})
+    more = Labels(labels.path, labels.columns, labels.rows | {"new.png": ("red", "")})
     assert more.truth(collection, "colour") == ["red", "blue", "red"]
     assert more.count_unused(collection, "colour") == 1
