@@ -73,7 +73,7 @@ def _suggested(shown: str | None, *, n_others: int) -> str | None:
     Args:
         shown: the criterion whose heatmap stands below; it is marked.
     """
-    earlier = preferences.get("criteria", [])[: max(5, 1 + n_others)]
+    earlier = preferences.get("criteria", [])[: max(preferences.N_SHOWN, 1 + n_others)]
     suggestions = list(dict.fromkeys([*earlier, *EXAMPLES]))[:8]
     key = f"examples-{st.session_state.get('examples_round', 0)}-{shown}"
     marked = shown if shown in suggestions else None
@@ -106,7 +106,9 @@ def is_waiting(collection: Collection) -> bool:
     key = passes.shown(job)
     if key is not None:
         passes.arrived()
-        place.go(lens=key)
+        if key != place.here().lens:
+            place.go(lens=key)
+            st.rerun()  # what is above has been drawn for the one before
         return False
     if not job.is_active:
         show_job(job.key)

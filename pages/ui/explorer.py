@@ -36,8 +36,9 @@ def explorer(collection: Collection, store: LensStore) -> None:
     cell = selected_cell(found, store)
     left, right = st.columns([5, 3], gap="large")
     with left:
+        _warn_flat(store, found)
         draw(store, found, cell)
-        _warn(store, found, cell)
+        _warn_cell(store, found, cell)
     with right:
         _chosen(store, found, cell)
     _samples(collection, store, cell)
@@ -98,26 +99,31 @@ def draw(store: LensStore, found: Heatmap, cell: Cell) -> None:
     others = [i for i in range(store.spec.n_positions) if i not in found.candidates]
     brighter = [i for i in others if found.values[:, i].max() > found.values[found.suggested]]
     if brighter:
-        words = ", ".join(f"“{shown_tokens(store)[i].strip()}”" for i in brighter)
+        tokens = [shown_tokens(store)[i].strip() for i in brighter]
+        words = ", ".join(f"“{token}”" for token in dict.fromkeys(tokens))
         st.caption(
-            escape(
-                f"{words}: bright, but left out of the suggestion. A word before the criterion's "
-            )
-            + "content can only foretell the rest of the prompt."
+            escape(f"{words}: bright, but left out of the suggestion: ")
+            + "such words often foretell the rest of the prompt alone. A click chooses one all "
+            "the same."
         )
 
 
-def _warn(store: LensStore, found: Heatmap, cell: Cell) -> None:
-    if found.n_images < min(MIN_TO_WARN, store.spec.n_images):
-        return
-    if found.is_flat:
+def _is_enough(store: LensStore, found: Heatmap) -> bool:
+    return found.n_images >= min(MIN_TO_WARN, store.spec.n_images)
+
+
+def _warn_flat(store: LensStore, found: Heatmap) -> None:
+    if found.is_flat and _is_enough(store, found):
         st.warning(
             "**This model sees next to nothing to tell these pictures apart by this criterion.** "
             f"The best cell carries {found.best_bits:.2f} bits. Say it in other words, or choose "
             "another model in Settings.",
             icon=":material/visibility_off:",
         )
-    elif found.bits[cell] < FLAT_BITS:
+
+
+def _warn_cell(store: LensStore, found: Heatmap, cell: Cell) -> None:
+    if not found.is_flat and found.bits[cell] < FLAT_BITS and _is_enough(store, found):
         st.warning(
             "**The chosen cell hardly tells the pictures apart.** "
             f"It carries {found.bits[cell]:.2f} bits, others up to {found.best_bits:.2f}.",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from esmc_core.models.model import Lens
 
 N_CRITERIA = 12
+N_SHOWN = 5
 _lock = threading.Lock()
 
 
@@ -32,9 +33,11 @@ def put(**choices: Any) -> None:
 
 
 def remember_criterion(criterion: str) -> None:
-    """Put a criterion first among the earlier ones."""
-    others = [earlier for earlier in get("criteria", []) if earlier != criterion]
-    put(criteria=[criterion, *others][:N_CRITERIA])
+    """Put a criterion first among the earlier ones; one of those shown keeps its place."""
+    earlier = get("criteria", [])
+    if criterion not in earlier[:N_SHOWN]:
+        others = [one for one in earlier if one != criterion]
+        put(criteria=[criterion, *others][:N_CRITERIA])
 
 
 def model_name() -> str:

@@ -1,5 +1,6 @@
-// A link of the menu leads to a page's bare address, to which the app then adds the place, as a
-// second entry of the history. The first one is replaced instead, so that Back is one step.
+// The place in the address changes often on one page, and a link of the menu leads to a bare
+// address that the app completes. None of it is a step that Back could undo: the place is the
+// session's. So only another page makes an entry of the history.
 
 const MARK = "esmcOneStep";
 
@@ -9,8 +10,7 @@ export default function () {
   const push = history.pushState.bind(history);
   history.pushState = (state, title, address) => {
     const next = new URL(address, location.href);
-    const isCompleted = next.pathname === location.pathname && next.search && !location.search;
-    if (isCompleted) history.replaceState(state, title, address);
+    if (next.pathname === location.pathname) history.replaceState(state, title, address);
     else push(state, title, address);
   };
 }

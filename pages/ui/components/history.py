@@ -1,4 +1,4 @@
-"""One step of the browser's history for one click, wherever the place lies in the address."""
+"""One entry of the browser's history for each page, however often its address changes."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ _mount = st.components.v2.component("esmc_history", js=read_script("history"))
 
 
 def one_step() -> None:
-    """Make Back and Forward leave out the addresses that have no place in them yet."""
+    """Make Back and Forward go from page to page."""
     _mount(key="history")
