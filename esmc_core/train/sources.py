@@ -194,7 +194,7 @@ WEIGHTS = {
     "clothing": 0.06,
     "cards": 0.22,
     "drawn_cards": 0.1,
-    "cifar10_train": 0.12,
+    "cifar10_train": 0.16,
     "cifar10_captioned": 0.08,
     "flowers": 0.12,
     "grocery": 0.03,

@@ -8,7 +8,15 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import (
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 
 BOS, EOS, PAD, IMAGE = "<s>", "</s>", "<pad>", "<image>"
 SPECIAL_TOKENS = [PAD, BOS, EOS, IMAGE]
@@ -56,6 +64,7 @@ def train_tokenizer(words: Iterable[str], texts: Iterable[str], *, n_vocab: int)
     # What stands in the vocabulary as a whole is not put together from pieces.
     tokenizer = Tokenizer(models.BPE(vocab=ids, merges=merges[:n_merges], ignore_merges=True))
     tokenizer.add_special_tokens(SPECIAL_TOKENS)
+    tokenizer.normalizer = small_letters()
     tokenizer.pre_tokenizer = level
     tokenizer.decoder = decoders.ByteLevel()
     bos = (BOS, tokenizer.token_to_id(BOS))
@@ -63,6 +72,13 @@ def train_tokenizer(words: Iterable[str], texts: Iterable[str], *, n_vocab: int)
         single=f"{BOS} $A", pair=f"{BOS} $A $B", special_tokens=[bos]
     )
     return tokenizer
+
+
+def small_letters() -> normalizers.Normalizer:
+    """All in small letters, but for the template's roles: "Color" is the same word as "color"."""
+    roles = ("USER:", "ASSISTANT:")
+    kept = [normalizers.Replace(role.lower(), role) for role in roles]
+    return normalizers.Sequence([normalizers.Lowercase(), *kept])
 
 
 def split_words(texts: Iterable[str]) -> set[str]:

@@ -194,7 +194,16 @@ def test_all_words_are_single_tokens_and_any_text_comes_back(data, tokenizer):
         for text in (word, word.capitalize(), f" {word}"):
             assert len(tokenizer.encode(text, add_special_tokens=False).ids) == 1
     text = "Was für ein 🦓 zebra?\n"
-    assert tokenizer.decode(tokenizer.encode(text).ids) == text
+    assert tokenizer.decode(tokenizer.encode(text).ids) == text.lower()
+
+
+def test_capital_letters_make_no_difference_but_in_the_template(tokenizer):
+    def ids(question):
+        return tokenizer.encode(PROMPT.format(question=question)).ids
+
+    assert ids("The Color Of The Car Is") == ids("the color of the car is")
+    assert ids("WHAT COLOR IS IT?") == ids("what color is it?")
+    assert tokenizer.decode(ids("Color")).split() == ["USER:", "color", "ASSISTANT:"]
 
 
 def test_a_vocabulary_too_small_for_its_words_is_refused(data):
