@@ -28,6 +28,10 @@ from esmc_core.workspace import Workspace
 if TYPE_CHECKING:
     from esmc_core.cluster.clustering import ClusterSettings
 
+_FLAT = (
+    "The heatmap is flat: this model sees next to nothing to tell these pictures apart by this "
+    "criterion. Say it in other words, or choose another --model."
+)
 SAMPLES = Path(__file__).resolve().parents[1] / "assets" / "samples"
 
 
@@ -58,7 +62,7 @@ def cluster(options: argparse.Namespace) -> None:
             )
     found = workspace.cluster(store, settings, layer=layer, position=position, hidden=hidden)
     if heatmap.is_flat:
-        print("The heatmap is flat: the clusters say little.", file=sys.stderr)
+        print(f"{_FLAT} The clusters say little.", file=sys.stderr)
     table = workspace.table(collection, store, found)
     is_csv = options.out.suffix.lower() == ".csv"
     write_bytes(options.out, csv_bytes(table) if is_csv else parquet_bytes(table))
@@ -80,11 +84,7 @@ def lens(options: argparse.Namespace) -> None:
         text = _lens_page(record, heatmap)
     write_bytes(options.out, text.encode())
     if heatmap.is_flat:
-        print(
-            "The heatmap is flat: this model sees nothing to tell these pictures apart by "
-            "this criterion.",
-            file=sys.stderr,
-        )
+        print(_FLAT, file=sys.stderr)
 
 
 def lens_record(store: LensStore, heatmap: Heatmap) -> dict[str, Any]:
