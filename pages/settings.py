@@ -2,9 +2,10 @@
 
 import streamlit as st
 
+from esmc_core.errors import ModelError
 from esmc_core.models.catalogue import BUNDLED, CATALOGUE, ModelCard
 from esmc_core.models.family import FAMILIES
-from pages.ui import endpoint, preferences
+from pages.ui import endpoint, guard, preferences
 from pages.ui.resources import workspace
 
 LENSES = {
@@ -33,6 +34,9 @@ def model() -> None:
     st.subheader("Model")
     st.caption(f"This computer runs models on {device.upper()}; {free / 1e9:.1f} GB are free.")
     current = preferences.model_name()
+    problem = st.session_state.pop("model_problem", None)
+    if problem:
+        guard.show_error(problem)
     for card in CATALOGUE:
         need = memory_need(card.name, device=device)
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
@@ -42,10 +46,24 @@ def model() -> None:
                 key=f"use-{card.name}",
                 type="primary" if card.name == current else "secondary",
                 disabled=card.name == current or need > free,
-                on_click=preferences.put,
-                kwargs={"model": card.name},
+                on_click=use,
+                args=(card.name,),
             )
     other(current, device)
+
+
+def use(name: str) -> None:
+    """Choose a model of the list, unless it would have to be fetched and cannot be."""
+    from esmc_core.hub import check_reachable
+    from esmc_core.models.loading import is_local
+
+    try:
+        if not is_local(name):
+            check_reachable(name, advice="Connect to the network, or choose a model that is here.")
+    except ModelError as error:
+        st.session_state["model_problem"] = error
+    else:
+        preferences.put(model=name)
 
 
 def describe(card: ModelCard, need: int, *, fits: bool, local: bool) -> None:

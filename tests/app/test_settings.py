@@ -1,6 +1,7 @@
 """Settings: what is chosen is remembered, what cannot be is told."""
 
 import json
+import socket
 import threading
 
 import pytest
@@ -33,6 +34,22 @@ def test_a_model_that_does_not_fit_cannot_be_chosen(visit, monkeypatch):
     app = visit("settings")
     assert app.button(key="use-llava-hf/llava-1.5-7b-hf").disabled
     assert "does not fit" in texts(app)
+
+
+def test_a_model_that_cannot_be_fetched_is_not_chosen(visit, monkeypatch, tiny_llava):
+    def unknown(*_):
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr("esmc_core.models.loading.free_memory", lambda device: 10**12)
+    monkeypatch.setattr("esmc_core.hub.getproxies", dict)
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    app = visit("settings").button(key="use-llava-hf/llava-1.5-7b-hf").click().run()
+    assert "cannot be reached" in app.error[0].value
+    assert preferences.model_name() == str(tiny_llava)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [])
+    app = app.button(key="use-llava-hf/llava-1.5-7b-hf").click().run()
+    assert is_sound(app)
+    assert preferences.model_name() == "llava-hf/llava-1.5-7b-hf"
 
 
 def test_another_model_of_a_folder(visit, tiny_llava):
