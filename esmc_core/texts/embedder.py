@@ -190,7 +190,8 @@ def _load(place: str, name: str, device: str) -> SentenceTransformer:
     from sentence_transformers import SentenceTransformer
 
     known = (place, f"sentence-transformers/{place}")  # as the library completes short names
-    if not Path(place).is_dir() and not any(is_kept(one) for one in known):
+    is_id = not place.startswith((".", "/", "~")) and not Path(place).is_dir()
+    if is_id and not any(is_kept(one) for one in known):
         check_reachable(name, advice="Check the name and the network, or give a folder.")
     try:
         with _quiet():

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import random
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-import streamlit
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
@@ -53,7 +53,7 @@ PIPS: dict[str, list[tuple[float, float]]] = {
     "nine": [(x, y) for x in (0, 1) for y in (0, 0.33, 0.67, 1)] + [(0.5, 0.5)],
     "ten": [(x, y) for x in (0, 1) for y in (0, 0.33, 0.67, 1)] + [(0.5, 0.17), (0.5, 0.83)],
 }
-# Typefaces that come with Streamlit, upright and slanted, with and without serifs.
+# Files of typefaces in Streamlit's package, upright and slanted, with and without serifs.
 TYPEFACES = (
     "KaTeX_Main-Bold.*",
     "KaTeX_Main-BoldItalic.*",
@@ -72,7 +72,10 @@ TYPEFACES = (
 
 @cache
 def _typefaces() -> list[ImageFont.FreeTypeFont]:
-    folder = Path(streamlit.__file__).parent / "static" / "static" / "media"
+    package = find_spec("streamlit")
+    if package is None or package.origin is None:
+        raise ModuleNotFoundError("streamlit is not installed, whose typefaces are drawn with")
+    folder = Path(package.origin).parent / "static" / "static" / "media"
     found = [path for pattern in TYPEFACES for path in sorted(folder.glob(pattern))]
     return [ImageFont.truetype(str(path), 96) for path in found]
 

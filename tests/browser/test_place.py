@@ -96,6 +96,8 @@ def test_back_is_one_step_after_buttons_too(sorted_samples: str, open_window: Op
         page.get_by_role("combobox", name="Layer").click()
         page.get_by_role("option", name=layer, exact=True).click()
         expect(page.get_by_role("heading", name=f"Layer {layer}, at")).to_be_visible()
+    steps.button(page, "Back to the suggestion").click()
+    expect(page.get_by_text("suggested ★").first).to_be_visible()
     steps.button(page, "Cluster by this cell").click()
     steps.wait_for_map(page)
     page.go_back()
@@ -103,27 +105,6 @@ def test_back_is_one_step_after_buttons_too(sorted_samples: str, open_window: Op
     page.go_back()
     steps.wait_for_map(page)
     expect(heading).to_have_count(0)
-
-
-def test_the_criterion_that_is_shown_is_marked(
-    sorted_samples: str, open_window: OpenWindow
-) -> None:
-    page = open_window(sorted_samples.replace("clusters?", "criterion?"))
-
-    def expect_marked(criterion: str) -> None:
-        expect(page.locator(".heatmap .cells")).to_be_visible()
-        expect(page.get_by_role("radio", checked=True, name="the ")).to_have_text(criterion)
-        expect(page.get_by_role("textbox", name="Criterion for")).to_have_value(criterion)
-
-    expect_marked(steps.CRITERION)
-    other = "the background color is"
-    for criterion in (other, steps.CRITERION, other):  # looked for, then kept from before
-        page.get_by_role("radio", name=criterion, exact=True).click()
-        expect_marked(criterion)
-    shown = page.get_by_role("radio", name="the ").all_inner_texts()
-    page.get_by_role("radio", name=steps.CRITERION, exact=True).click()
-    expect_marked(steps.CRITERION)
-    expect(page.get_by_role("radio", name="the ")).to_have_text(shown)
 
 
 @pytest.fixture(scope="module")
@@ -244,3 +225,24 @@ def copy_collection(source: Path, target: Path, *, place: str) -> None:
         return [name for name in names if name not in place] if is_list else []
 
     shutil.copytree(source, target, ignore=others)
+
+
+def test_the_criterion_that_is_shown_is_marked(
+    sorted_samples: str, open_window: OpenWindow
+) -> None:
+    page = open_window(sorted_samples.replace("clusters?", "criterion?"))
+
+    def expect_marked(criterion: str) -> None:
+        expect(page.locator(".heatmap .cells")).to_be_visible()
+        expect(page.get_by_role("radio", checked=True, name="the ")).to_have_text(criterion)
+        expect(page.get_by_role("textbox", name="Criterion for")).to_have_value(criterion)
+
+    expect_marked(steps.CRITERION)
+    other = "the background color is"
+    for criterion in (other, steps.CRITERION, other):  # looked for, then kept from before
+        page.get_by_role("radio", name=criterion, exact=True).click()
+        expect_marked(criterion)
+    shown = page.get_by_role("radio", name="the ").all_inner_texts()
+    page.get_by_role("radio", name=steps.CRITERION, exact=True).click()
+    expect_marked(steps.CRITERION)
+    expect(page.get_by_role("radio", name="the ")).to_have_text(shown)
