@@ -9,13 +9,18 @@ from urllib.request import getproxies
 from esmc_core.errors import ModelError
 
 
-def is_kept(name: str, file: str = "config.json") -> bool:
-    """Whether a file of a hub id has been fetched before."""
+def is_path(name: str) -> bool:
+    """Whether a name is written as a path, and so is no hub id."""
+    return name.startswith((".", "/", "~"))
+
+
+def is_kept(name: str) -> bool:
+    """Whether the model of a hub id has been fetched before."""
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
     try:
-        return isinstance(try_to_load_from_cache(name, file), str)
+        return isinstance(try_to_load_from_cache(name, "config.json"), str)
     except HFValidationError:  # no hub id
         return False
 

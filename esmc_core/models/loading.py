@@ -13,7 +13,7 @@ import torch
 from safetensors import SafetensorError
 
 from esmc_core.errors import ModelError
-from esmc_core.hub import check_reachable, is_kept
+from esmc_core.hub import check_reachable, is_kept, is_path
 from esmc_core.models.catalogue import BUNDLED, BUNDLED_FOLDER, CATALOGUE, PAPER, model_card
 from esmc_core.models.family import FAMILIES, Family
 from esmc_core.models.model import VisionLanguageModel
@@ -127,7 +127,7 @@ def _source(name: str) -> str | Path:
     folder = Path(name).expanduser()
     if folder.is_dir():
         return folder.resolve()
-    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+    if name.count("/") != 1 or is_path(name):
         raise ModelError(
             f"There is no model {name}.",
             'Give a folder, a hub id such as "llava-hf/llava-1.5-7b-hf", or "bundled".',

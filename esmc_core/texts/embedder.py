@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from esmc_core.errors import Cancelled, ModelError
-from esmc_core.hub import check_reachable, is_kept
+from esmc_core.hub import check_reachable, is_kept, is_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -190,7 +190,7 @@ def _load(place: str, name: str, device: str) -> SentenceTransformer:
     from sentence_transformers import SentenceTransformer
 
     known = (place, f"sentence-transformers/{place}")  # as the library completes short names
-    is_id = not place.startswith((".", "/", "~")) and not Path(place).is_dir()
+    is_id = not is_path(place) and not Path(place).is_dir()
     if is_id and not any(is_kept(one) for one in known):
         check_reachable(name, advice="Check the name and the network, or give a folder.")
     try:

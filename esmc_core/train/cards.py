@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from esmc_core.train.data import SIDE, VALIDATION_SHARE, Record
+from esmc_core.train.sources import READERS
 
 SOURCE = "drawn_cards"
 SCALE = 3  # drawn larger, then shrunk, for smooth edges
@@ -40,7 +41,7 @@ INKS = {
     "black": [(16, 16, 18), (40, 40, 46), (0, 0, 0), (24, 26, 52)],
 }
 PAPERS = [(252, 252, 250), (246, 240, 226), (236, 226, 200), (230, 232, 236), (250, 250, 255)]
-# Columns and rows of the pips of two to ten, as shares of the middle.
+# Columns and rows of the pips of ace to ten, as shares of the middle.
 PIPS: dict[str, list[tuple[float, float]]] = {
     "ace": [(0.5, 0.5)],
     "two": [(0.5, 0), (0.5, 1)],
@@ -182,8 +183,7 @@ def draw_records(n: int, *, seed: int) -> list[tuple[NDArray[np.uint8], Record]]
     for i in range(n):
         rank = list(RANKS)[i % len(RANKS)]
         suit = rng.choice(list(SUITS))
-        labels = {"suit": suit, "rank": rank, "color": SUITS[suit]}
-        nouns = ["card", "playing card", "card", "poker card"]
+        labels, nouns = READERS["cards"]({"suit": suit, "rank": rank, "colour": SUITS[suit]})
         record = Record(SOURCE, labels, nouns, rng.random() < VALIDATION_SHARE)
         made.append((np.asarray(draw_card(rank, suit, rng)), record))
     return made

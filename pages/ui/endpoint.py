@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -89,17 +90,14 @@ def _test(endpoint: Endpoint) -> None:
     from esmc_core.texts.chat import Chat, NoReply, judge_name
 
     begun = time.monotonic()
-    chat = Chat(endpoint, timeout_s=TEST_TIMEOUT_S)
     try:
-        with st.spinner("Asking …"):
+        with closing(Chat(endpoint, timeout_s=TEST_TIMEOUT_S)) as chat, st.spinner("Asking …"):
             reply = chat.ask("Answer with the one word yes.")
     except NoReply as error:
         raise EndpointError(
             f"{judge_name(endpoint)} gave no answer: {error.reason}.",
             "Check the address, and whether the server runs.",
         ) from None
-    finally:
-        chat.close()
     said = " ".join(reply.text.split())[:80]
     st.success(
         escape(f"{judge_name(endpoint)} answered “{said}” after ")
