@@ -107,18 +107,28 @@ def paste(products: Tensor, masks: Tensor, grounds: Tensor, generator: torch.Gen
     return alpha * both[:, :3] + (1 - alpha) * grounds
 
 
-def tint_in_place(pictures: Tensor, masks: Tensor, colours: Tensor) -> Tensor:
+def tint_in_place(pictures: Tensor, masks: Tensor, colours: Tensor, gloss: Tensor) -> Tensor:
     """Give a part of each picture another colour, keeping its shading and all around it.
+
+    What a glossy part mirrors has the colour of the light and not of the paint (Shafer's
+    dichromatic reflection): it is what all three channels of a bright paint share, and it stays.
 
     Args:
         pictures: (n, 3, h, w) in [0, 1].
         masks: (n, 1, h, w) in [0, 1], 1 on the part.
         colours: (n, 3) in [0, 1].
+        gloss: (n,) in [0, 1], how much of what is mirrored stays.
     """
-    luma = pictures.mean(1, keepdim=True)
-    part = (luma * masks).sum((2, 3), keepdim=True) / masks.sum((2, 3), keepdim=True).clamp(min=1)
-    shade = (luma / part.clamp(min=0.12)).clamp(0.25, 2.2).sqrt()
-    return torch.lerp(pictures, (colours[:, :, None, None] * shade).clamp(0, 1), masks)
+    size = masks.sum((2, 3), keepdim=True).clamp(min=1)
+
+    def mean(values: Tensor) -> Tensor:
+        return (values * masks).sum((2, 3), keepdim=True) / size
+
+    luma, shared = pictures.mean(1, keepdim=True), pictures.amin(1, keepdim=True)
+    shade = (luma / mean(luma).clamp(min=0.12)).clamp(0.25, 2.2).sqrt()
+    mirrored = (shared - mean(shared)).clamp(min=0) * gloss[:, None, None, None]
+    painted = colours[:, :, None, None] * shade + mirrored
+    return torch.lerp(pictures, painted.clamp(0, 1), masks)
 
 
 def swap_middle(pictures: Tensor, others: Tensor, *, margins: tuple[float, float]) -> Tensor:

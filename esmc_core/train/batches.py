@@ -30,8 +30,9 @@ UPRIGHT_SETS = {"car_colours", "scenes", "weather", "animals", "fashion", "cifar
 READABLE_SETS = ("cards", "drawn_cards")  # letters and digits: never mirrored
 # Labels that a crop would hide.
 LEAST_CROP = {"cards": 1.0, "drawn_cards": 1.0, "still_lifes": 0.8, "fashion": 0.7}
+# Of the pictures whose coloured part is known; of a product on white it is all of it.
+RECOLOURED_SHARE = {"flowers": 0.5, "clothing": 0.5, "car_colours": 0.5, "fashion": 0.25}
 # Close-ups that are also shown smaller, on another photograph: things seldom fill a picture.
-RECOLOURED_SHARE = 0.5  # of the pictures whose coloured part is known
 INSETS = {"car_colours": 0.3, "car_body_colours": 0.2, "flowers": 0.2, "clothing": 0.15}
 # Cards that get another middle: their rank must be read from the corner, whatever the art shows.
 SWAPPED_SHARE = {"cards": 0.5, "drawn_cards": 0.7}
@@ -42,10 +43,14 @@ CASTS = {"car_colours": 2.0}  # paint mirrors the sky: how much wider than usual
 CUT_OUTS = "_cut_outs"
 PETALS = {name: PROTOTYPES[name] for name in FLOWER_COLOURS}
 PAINTS = {name: values for name, values in PROTOTYPES.items() if name != "beige"}
-CAR_PAINTS = PAINTS | {
-    "silver": [(178, 180, 184), (200, 202, 205)],
-    "gray": [(68, 70, 74), (98, 100, 104), (130, 132, 136)],
+CAR_GRAYS = {
+    "white": PROTOTYPES["white"],
+    "silver": [(150, 152, 156), (178, 180, 184), (202, 204, 207)],
+    "gray": [(68, 70, 74), (98, 100, 104), (124, 126, 130)],
+    "black": PROTOTYPES["black"],
 }
+CAR_PAINTS = PAINTS | CAR_GRAYS
+CAR_GRAY_SHARE = 0.5  # most cars are white, silver, gray or black
 GENERIC = ["object", "thing"]
 
 
@@ -204,6 +209,7 @@ class Draw:
         record: its record.
         labels: its labels after the changes.
         recolour: (3,) in [0, 1], the new colour of the product or the coloured part.
+        part: row of the mask of what is recoloured where it stands, -1 for none.
         turns: quarter turns.
         gray: shown without colour.
         pasted: put on a background.
@@ -216,6 +222,7 @@ class Draw:
     record: Record
     labels: dict[str, str]
     recolour: tuple[float, float, float] | None = None
+    part: int = -1
     turns: int = 0
     gray: bool = False
     pasted: bool = False
@@ -288,9 +295,10 @@ class BatchMaker:
         elif rng.random() < INSETS.get(source, 0.0) and self.grounds:
             draw.pasted = True
             draw.labels.pop("background", None)
-        if "color" in draw.labels and record.region >= 0 and rng.random() < RECOLOURED_SHARE:
-            paints = PETALS if record.source == "flowers" else PAINTS
-            draw.labels["color"], draw.recolour = random_colour(rng, paints)
+        if "color" in draw.labels and rng.random() < RECOLOURED_SHARE.get(source, 0.0):
+            draw.part = record.region if record.region >= 0 else record.cut_out
+            if draw.part >= 0:
+                draw.labels["color"], draw.recolour = random_colour(rng, paints_of(source, rng))
         if rng.random() < SWAPPED_SHARE.get(source, 0.0):
             among = self.rows[source] if rng.random() < 0.5 else self.grounds
             draw.middle = rng.choice(among or self.rows[source])
@@ -305,7 +313,7 @@ class BatchMaker:
         draw.pasted = True
         draw.labels.pop("background", None)
         if rng.random() < 0.6:
-            paints = CAR_PAINTS if draw.record.source.startswith("car") else PAINTS
+            paints = paints_of(draw.record.source, rng)
             draw.labels["color"], draw.recolour = random_colour(rng, paints)
         if rng.random() < 0.3 or not self.grounds:
             draw.labels["background"], draw.ground = random_colour(rng, PAINTS)
@@ -319,7 +327,7 @@ class BatchMaker:
             stored[swapped] = augment.swap_middle(
                 stored[swapped], augment.to_unit(torch.from_numpy(others)), margins=MARGINS
             )
-        parts = [i for i, d in enumerate(draws) if d.recolour and d.record.region >= 0]
+        parts = [i for i, d in enumerate(draws) if d.part >= 0]
         if parts:
             stored[parts] = self._tint_parts([draws[i] for i in parts], stored[parts])
         least = torch.tensor([LEAST_CROP.get(d.record.source, 0.0) for d in draws])
@@ -347,9 +355,10 @@ class BatchMaker:
         return augment.jitter(pictures, ranges=self.ranges, generator=generator, casts=casts)
 
     def _tint_parts(self, draws: list[Draw], pictures: Tensor) -> Tensor:
-        masks = torch.from_numpy(self.data.masks[[d.record.region for d in draws]])
+        masks = torch.from_numpy(self.data.masks[[d.part for d in draws]])
         colours = torch.tensor([d.recolour for d in draws])
-        return augment.tint_in_place(pictures, masks[:, None].float() / 255, colours)
+        gloss = torch.tensor([float(d.record.source == "car_colours") for d in draws])
+        return augment.tint_in_place(pictures, masks[:, None].float() / 255, colours, gloss)
 
     def _paste(
         self, draws: list[Draw], products: Tensor, rng: random.Random, generator: torch.Generator
@@ -364,7 +373,7 @@ class BatchMaker:
             if draw.ground:
                 plain = torch.tensor(draw.ground)[:, None, None]
                 grounds[i] = plain * (0.75 + 0.5 * grounds[i].mean(0)).clamp(0.85, 1.1)
-            if draw.recolour and draw.record.cut_out >= 0:
+            if draw.recolour and draw.part < 0:
                 colour = torch.tensor([draw.recolour])
                 products[i] = augment.tint(products[i : i + 1], colour)[0]
         masks = torch.from_numpy(np.stack([self._mask(d.record) for d in draws]))
@@ -392,6 +401,15 @@ class BatchMaker:
 
 def _without_colours(labels: dict[str, str]) -> dict[str, str]:
     return {name: word for name, word in labels.items() if name not in ("color", "background")}
+
+
+def paints_of(source: str, rng: random.Random) -> dict[str, list[tuple[int, int, int]]]:
+    """The colours that a source's things may get."""
+    if source == "flowers":
+        return PETALS
+    if source.startswith("car"):
+        return CAR_GRAYS if rng.random() < CAR_GRAY_SHARE else CAR_PAINTS
+    return PAINTS
 
 
 def random_colour(

@@ -22,8 +22,14 @@ from esmc_core.train.colours import NAMES, border_colour, centre_colour, colour_
 
 SIDE = 112  # px of a stored picture, squeezed to a square as the image processor does
 VALIDATION_SHARE = 0.04
-# Sets whose things are shown in other colours, too, where they stand.
-RECOLOURED_SETS = ("flowers", "clothing")
+# Sets whose things are shown in other colours, too, where they stand, and of which colours: paint
+# can be told from what is around it where it is neither white nor gray nor black, and from its own
+# shadows where these don't look brown.
+RECOLOURED_SETS = {
+    "flowers": NAMES,
+    "clothing": NAMES,
+    "car_colours": ("red", "pink", "blue", "green"),
+}
 # Sets with products on white, which can be cut out, and the shares of the picture that one fills.
 CUT_OUT_SETS = {"fashion": (0.06, 0.75), "car_colours": (0.18, 0.7)}
 
@@ -145,7 +151,7 @@ def cut_out(
 
 def coloured_part(picture: NDArray[np.uint8], record: Record) -> NDArray[np.uint8] | None:
     """Mask of what gave a picture its colour, where pixels did; None elsewhere."""
-    if record.source not in RECOLOURED_SETS or "color" not in record.labels:
+    if record.labels.get("color") not in RECOLOURED_SETS.get(record.source, ()):
         return None
     return colour_region(picture.astype(np.float32) / 255, record.labels["color"])
 

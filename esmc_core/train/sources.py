@@ -186,10 +186,10 @@ READERS: dict[str, Callable[[Row], tuple[Labels, list[str]]]] = {
 }
 # How often each source is drawn; the rest by its size.
 WEIGHTS = {
-    "car_colours": 0.16,
-    "car_colours_cut_outs": 0.09,
+    "car_colours": 0.2,
+    "car_colours_cut_outs": 0.03,
     "car_body_colours": 0.02,
-    "fashion": 0.16,
+    "fashion": 0.18,
     "fashion_cut_outs": 0.08,
     "clothing": 0.06,
     "cards": 0.22,

@@ -31,6 +31,7 @@ from esmc_core.train.data import (
     KnownPictures,
     Record,
     build_dataset,
+    coloured_part,
     cut_out,
     know_pictures,
 )
@@ -267,11 +268,55 @@ def test_a_flower_gets_another_colour_where_it_stands():
     assert colour_region(flower, "black") is None
     picture = torch.from_numpy(flower).permute(2, 0, 1)[None]
     mask = torch.from_numpy(region)[None, None].float() / 255
-    tinted = augment.tint_in_place(picture, mask, torch.tensor([[0.43, 0.2, 0.59]]))
+    tinted = augment.tint_in_place(picture, mask, torch.tensor([[0.43, 0.2, 0.59]]), torch.zeros(1))
     named = name_pixels(tinted[0].permute(1, 2, 0).numpy())
     assert NAMES[named[35, 35]] == NAMES[named[45, 35]] == "purple"
     assert tinted[0, :, 45, 35].sum() < tinted[0, :, 35, 35].sum()
     assert torch.equal(tinted[:, :, :20], picture[:, :, :20])
+
+
+def test_a_car_gets_another_paint_and_keeps_what_it_mirrors():
+    car = np.full((SIDE, SIDE, 3), (90, 90, 90), np.uint8)
+    car[30:80, 20:90] = (190, 25, 30)
+    car[32:36, 20:90] = (250, 170, 172)  # the sky in the bonnet
+    record = Record("car_colours", {"color": "red"}, ["car"], False)
+    mask = coloured_part(car, record)
+    assert mask[60, 50] == 255 and mask[10, 10] == 0
+    record.labels["color"] = "black"
+    assert coloured_part(car, record) is None, "black paint is not told from shadows and tyres"
+    picture = augment.to_unit(torch.from_numpy(car[None]))
+    black = torch.tensor([[0.05, 0.05, 0.05]])
+    part = torch.from_numpy(mask)[None, None].float() / 255
+    dull, glossy = (
+        augment.tint_in_place(picture, part, black, torch.tensor([gloss])) for gloss in (0.0, 1.0)
+    )
+    named = name_pixels(glossy[0].permute(1, 2, 0).numpy())
+    assert NAMES[named[60, 50]] == "black" and glossy[0, :, 34, 50].min() > 0.4
+    assert dull[0, :, 34, 50].max() < 0.2
+    assert torch.equal(glossy[:, :, :20], picture[:, :, :20])
+
+
+def test_cars_and_products_are_shown_in_other_colours_where_they_stand(tokenizer):
+    stored = np.full((3, SIDE, SIDE, 3), 120, np.uint8)
+    masks = np.full((2, SIDE, SIDE), 255, np.uint8)
+    records = [
+        Record("car_colours", {"color": "red"}, ["car"], False, region=0),
+        Record("car_colours", {"color": "silver"}, ["car"], False),
+        Record("fashion", {"color": "navy"}, ["shirt"], False, cut_out=1),
+    ]
+    maker = BatchMaker(Dataset(stored, masks, records), tokenizer, seed=0)
+    rng = random.Random(0)
+    draws = [maker.draw(rng) for _ in range(900)]
+    recoloured = {
+        i: [d for d in draws if d.index == i and d.part >= 0 and "color" in d.labels]
+        for i in range(3)
+    }
+    assert not recoloured[1], "silver paint is not found in the picture"
+    assert {d.part for d in recoloured[0]} == {0} and {d.part for d in recoloured[2]} == {1}
+    grays = sum(d.labels["color"] in ("white", "silver", "gray", "black") for d in recoloured[0])
+    assert 0.5 < grays / len(recoloured[0]) < 0.8
+    shown = maker.show(recoloured[2][:4], rng, torch.Generator().manual_seed(0))
+    assert torch.isfinite(shown).all() and shown.shape[0] == 4
 
 
 def test_letters_and_digits_are_never_mirrored():
