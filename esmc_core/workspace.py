@@ -226,12 +226,12 @@ class Workspace:
 
     def check_cell(self, store: LensStore, layer: int, position: int) -> None:
         """Raise InputError unless the pass has the cell."""
-        spec = store.spec
-        if not (0 <= layer <= spec.n_layers and 0 <= position < spec.n_positions):
+        last_layer, last_position = store.spec.n_layers, store.spec.n_positions - 1
+        if not 0 <= layer <= last_layer:
+            raise InputError(f"There is no layer {layer}.", f"Layers run from 0 to {last_layer}.")
+        if not 0 <= position <= last_position:
             raise InputError(
-                f"There is no cell at layer {layer}, position {position}.",
-                f"Layers run from 0 to {spec.n_layers}, positions from 0 to "
-                f"{spec.n_positions - 1}.",
+                f"There is no position {position}.", f"Positions run from 0 to {last_position}."
             )
 
     def check_complete(self, store: LensStore) -> None:

@@ -139,12 +139,20 @@ def test_cells_at_the_edges(workspace, store):
     workspace.check_complete(store)
 
 
-@pytest.mark.parametrize(("layer", "position"), [(-1, 0), (4, 0), (0, -1), (0, 8)])
-def test_cells_outside(workspace, store, layer, position):
+@pytest.mark.parametrize(
+    ("layer", "position", "wrong", "range_"),
+    [
+        (-1, 0, "layer -1", "Layers run from 0 to 3."),
+        (4, 0, "layer 4", "Layers run from 0 to 3."),
+        (0, -1, "position -1", "Positions run from 0 to 7."),
+        (0, 8, "position 8", "Positions run from 0 to 7."),
+    ],
+)
+def test_cells_outside(workspace, store, layer, position, wrong, range_):
     assert (store.spec.n_layers, store.spec.n_positions) == (3, 8)
-    with pytest.raises(InputError, match=f"layer {layer}, position {position}") as caught:
+    with pytest.raises(InputError, match=f"There is no {wrong}") as caught:
         workspace.check_cell(store, layer, position)
-    assert "from 0 to 3" in caught.value.hint and "from 0 to 7" in caught.value.hint
+    assert caught.value.hint == range_
     with pytest.raises(InputError):
         workspace.cluster(store, SETTINGS, layer=layer, position=position)
 
