@@ -4,7 +4,7 @@ from functools import partial
 
 import streamlit as st
 
-from esmc_core.cluster.clustering import Clustering
+from esmc_core.cluster.clustering import Clustering, ClusterSettings
 from esmc_core.images.collection import CollectionSummary
 from esmc_core.lens_store import LensStore
 from pages.ui import place
@@ -63,7 +63,8 @@ def passes(collection: str) -> None:
         store = workspace().open_pass(collection, made.key)
         done = "" if made.n_done == made.n_images else f" · {made.n_done:,} done"
         with st.container(horizontal=True, vertical_alignment="center"):
-            label = f"{made.criterion} · {made.model}{done}"
+            lens = " · raw lens" if store.spec.lens == "raw" else ""
+            label = f"{made.criterion} · {made.model}{lens}{done}"
             if st.button(escape(label), key=f"pass-{made.key}", icon=":material/grid_on:"):
                 place.go(collection=collection, lens=made.key)
                 switch("criterion")
@@ -92,8 +93,12 @@ def clustering_row(store: LensStore, found: Clustering) -> None:
         st.space("medium")
         names = ", ".join(found.names)
         label = f"{counted(found.n_clusters, 'cluster')}: {names}"
-        shown = shortened(label)
-        if st.button(escape(shown), key=f"clusters-{found.key}", icon=":material/bubble_chart:"):
+        if st.button(
+            f"{escape(shortened(label))} · layer {source.layer}, position {source.position}",
+            key=f"clusters-{found.key}",
+            icon=":material/bubble_chart:",
+            help=settings_words(found.settings),
+        ):
             cell = f"{source.layer}.{source.position}"
             place.go(collection=store.spec.collection, lens=store.key)
             place.go(cell=cell, clusters=found.key)
@@ -103,6 +108,17 @@ def clustering_row(store: LensStore, found: Clustering) -> None:
             key=found.key,
             action=partial(delete_clustering, store, found.key),
         )
+
+
+def settings_words(settings: ClusterSettings) -> str:
+    """The settings of a clustering in a line, by which like ones are told apart."""
+    words = "words, √p" if settings.geometry == "hellinger" else "words, p"
+    parts = [
+        "hidden state" if settings.representation == "hidden" else words,
+        f"head with α = {settings.alpha:g}" if settings.use_head else "K-means alone",
+        f"seed {settings.seed}",
+    ]
+    return " · ".join(parts)
 
 
 def rename(summary: CollectionSummary) -> None:

@@ -54,8 +54,10 @@ def _progress(collection: Collection, store: LensStore) -> None:
     if job and job.is_active:
         return
     if store.is_complete:
-        looked_at = f"{counted(spec.n_images, 'picture')} looked at by {escape(spec.model)}."
-        st.caption(f"{looked_at} {job.note if job else ''}")
+        asked = (
+            f"“{spec.criterion}”: {counted(spec.n_images, 'picture')} looked at by {spec.model}."
+        )
+        st.caption(f"{escape(asked)} {job.note if job else ''}")
         return
     criteria = passes.begun_with(store)
     with st.container(horizontal=True, vertical_alignment="center"):

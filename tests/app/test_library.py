@@ -1,5 +1,7 @@
 """All that was made, listed: reopened, renamed, deleted."""
 
+import re
+
 import pytest
 import streamlit as st
 
@@ -20,7 +22,9 @@ def test_everything_is_listed(app, clustered):
     assert f"{N_PHOTOS} pictures" in texts(app)
     labels = [one.label for one in app.button]
     assert any(label.startswith(CRITERION) for label in labels)
-    assert any(label.startswith("3 clusters") for label in labels)
+    (row,) = [one for one in app.button if one.label.startswith("3 clusters")]
+    assert re.search(r" · layer \d, position \d+$", row.label)
+    assert re.fullmatch("words, √p · (head with α = .*|K-means alone) · seed 0", row.proto.help)
 
 
 def test_open_each(app, clustered, visit):
