@@ -186,14 +186,14 @@ READERS: dict[str, Callable[[Row], tuple[Labels, list[str]]]] = {
 }
 # How often each source is drawn; the rest by its size.
 WEIGHTS = {
-    "car_colours": 0.2,
+    "car_colours": 0.26,
     "car_colours_cut_outs": 0.03,
     "car_body_colours": 0.02,
-    "fashion": 0.18,
+    "fashion": 0.24,
     "fashion_cut_outs": 0.08,
     "clothing": 0.06,
-    "cards": 0.22,
-    "drawn_cards": 0.1,
+    "cards": 0.16,
+    "drawn_cards": 0.08,
     "cifar10_train": 0.16,
     "cifar10_captioned": 0.08,
     "flowers": 0.12,
