@@ -77,19 +77,6 @@ def warp(pictures: Tensor, affine: Tensor, *, padding: str = "reflection") -> Te
     )
 
 
-def tint(products: Tensor, colours: Tensor) -> Tensor:
-    """Give products another colour, keeping their shading.
-
-    Args:
-        products: (n, 3, h, w) in [0, 1].
-        colours: (n, 3) in [0, 1].
-    """
-    luma = products.mean(1, keepdim=True)
-    middle = luma.flatten(1).median(1).values[:, None, None, None].clamp(min=0.12)
-    shade = (luma / middle).clamp(0.25, 2.2).sqrt()
-    return (colours[:, :, None, None] * shade).clamp(0, 1)
-
-
 def paste(products: Tensor, masks: Tensor, grounds: Tensor, generator: torch.Generator) -> Tensor:
     """Put cut-outs on photographs, each at its own size and place.
 
@@ -107,7 +94,9 @@ def paste(products: Tensor, masks: Tensor, grounds: Tensor, generator: torch.Gen
     return alpha * both[:, :3] + (1 - alpha) * grounds
 
 
-def tint_in_place(pictures: Tensor, masks: Tensor, colours: Tensor, gloss: Tensor) -> Tensor:
+def tint(
+    pictures: Tensor, masks: Tensor, colours: Tensor, *, depth: Tensor, mirrored: Tensor
+) -> Tensor:
     """Give a part of each picture another colour, keeping its shading and all around it.
 
     What a glossy part mirrors has the colour of the light and not of the paint (Shafer's
@@ -117,7 +106,8 @@ def tint_in_place(pictures: Tensor, masks: Tensor, colours: Tensor, gloss: Tenso
         pictures: (n, 3, h, w) in [0, 1].
         masks: (n, 1, h, w) in [0, 1], 1 on the part.
         colours: (n, 3) in [0, 1].
-        gloss: (n,) in [0, 1], how much of what is mirrored stays.
+        depth: (n,) exponent of the shading; flat 0, as it was 1.
+        mirrored: (n, 3) how much of what is mirrored stays, by channel: the colour of the sky.
     """
     size = masks.sum((2, 3), keepdim=True).clamp(min=1)
 
@@ -125,9 +115,10 @@ def tint_in_place(pictures: Tensor, masks: Tensor, colours: Tensor, gloss: Tenso
         return (values * masks).sum((2, 3), keepdim=True) / size
 
     luma, shared = pictures.mean(1, keepdim=True), pictures.amin(1, keepdim=True)
-    shade = (luma / mean(luma).clamp(min=0.12)).clamp(0.25, 2.2).sqrt()
-    mirrored = (shared - mean(shared)).clamp(min=0) * gloss[:, None, None, None]
-    painted = colours[:, :, None, None] * shade + mirrored
+    shade = (luma / mean(luma).clamp(min=0.12)).clamp(0.25, 2.2)
+    shade = shade ** depth[:, None, None, None]
+    lights = (shared - mean(shared)).clamp(min=0) * mirrored[:, :, None, None]
+    painted = colours[:, :, None, None] * shade + lights
     return torch.lerp(pictures, painted.clamp(0, 1), masks)
 
 

@@ -29,17 +29,32 @@ ATTRIBUTE_INDEX = {name: i for i, name in enumerate(questions.ATTRIBUTES)}
 UPRIGHT_SETS = {"car_colours", "scenes", "weather", "animals", "fashion", "cifar10_train"}
 READABLE_SETS = ("cards", "drawn_cards")  # letters and digits: never mirrored
 # Labels that a crop would hide.
-LEAST_CROP = {"cards": 1.0, "drawn_cards": 1.0, "still_lifes": 0.8, "fashion": 0.7}
-# Of the pictures whose coloured part is known; of a product on white it is all of it.
-RECOLOURED_SHARE = {"flowers": 0.5, "clothing": 0.5, "car_colours": 0.5, "fashion": 0.25}
+LEAST_CROP = {
+    "cards": 1.0,
+    "drawn_cards": 1.0,
+    "still_lifes": 0.8,
+    "fashion": 0.7,
+    "car_colours": 0.7,
+}
+# Of the pictures whose coloured part is known; of a product on white it is all of it, of a car only
+# its paint.
+RECOLOURED_SHARE = {
+    "flowers": 0.5,
+    "clothing": 0.5,
+    "car_colours": 0.6,
+    "car_colours_cut_outs": 0.6,
+    "fashion": 0.25,
+    "fashion_cut_outs": 0.6,
+}
 # Close-ups that are also shown smaller, on another photograph: things seldom fill a picture.
-INSETS = {"car_colours": 0.3, "car_body_colours": 0.2, "flowers": 0.2, "clothing": 0.15}
+INSETS = {"car_colours": 0.2, "car_body_colours": 0.2, "flowers": 0.2, "clothing": 0.15}
 # Cards that get another middle: their rank must be read from the corner, whatever the art shows.
 SWAPPED_SHARE = {"cards": 0.5, "drawn_cards": 0.7}
 MARGINS = (0.22, 0.08)  # of a card, across and down, that keep what stands in its corners
 # Things that are known by their form: the colour of the whole picture is turned.
 HUE_TURNED = {"flowers": 0.45}
 CASTS = {"car_colours": 2.0}  # paint mirrors the sky: how much wider than usual the cast is
+SKY = (0.7, 0.9, 1.2)  # what paint mirrors under a blue one, against a white one
 CUT_OUTS = "_cut_outs"
 PETALS = {name: PROTOTYPES[name] for name in FLOWER_COLOURS}
 PAINTS = {name: values for name, values in PROTOTYPES.items() if name != "beige"}
@@ -209,7 +224,7 @@ class Draw:
         record: its record.
         labels: its labels after the changes.
         recolour: (3,) in [0, 1], the new colour of the product or the coloured part.
-        part: row of the mask of what is recoloured where it stands, -1 for none.
+        part: row of the mask of what is recoloured, -1 for none.
         turns: quarter turns.
         gray: shown without colour.
         pasted: put on a background.
@@ -285,7 +300,7 @@ class BatchMaker:
         record = self.data.records[index]
         draw = Draw(index, record, dict(record.labels))
         if source.endswith(CUT_OUTS):
-            self._decide_paste(draw, rng)
+            self._decide_ground(draw, rng)
         elif rng.random() < self.ranges.gray_share and record.source != "still_lifes":
             draw.gray = True
             draw.labels = _without_colours(draw.labels)
@@ -295,8 +310,9 @@ class BatchMaker:
         elif rng.random() < INSETS.get(source, 0.0) and self.grounds:
             draw.pasted = True
             draw.labels.pop("background", None)
-        if "color" in draw.labels and rng.random() < RECOLOURED_SHARE.get(source, 0.0):
-            draw.part = record.region if record.region >= 0 else record.cut_out
+        plain = not draw.gray and not draw.hue
+        if plain and rng.random() < RECOLOURED_SHARE.get(source, 0.0):
+            draw.part = _coloured_part(record)
             if draw.part >= 0:
                 draw.labels["color"], draw.recolour = random_colour(rng, paints_of(source, rng))
         if rng.random() < SWAPPED_SHARE.get(source, 0.0):
@@ -309,12 +325,9 @@ class BatchMaker:
                 draw.labels["orientation"] = augment.TURN_NAMES[draw.turns]
         return draw
 
-    def _decide_paste(self, draw: Draw, rng: random.Random) -> None:
+    def _decide_ground(self, draw: Draw, rng: random.Random) -> None:
         draw.pasted = True
         draw.labels.pop("background", None)
-        if rng.random() < 0.6:
-            paints = paints_of(draw.record.source, rng)
-            draw.labels["color"], draw.recolour = random_colour(rng, paints)
         if rng.random() < 0.3 or not self.grounds:
             draw.labels["background"], draw.ground = random_colour(rng, PAINTS)
 
@@ -329,7 +342,7 @@ class BatchMaker:
             )
         parts = [i for i, d in enumerate(draws) if d.part >= 0]
         if parts:
-            stored[parts] = self._tint_parts([draws[i] for i in parts], stored[parts])
+            stored[parts] = self._tint([draws[i] for i in parts], stored[parts], generator)
         least = torch.tensor([LEAST_CROP.get(d.record.source, 0.0) for d in draws])
         readable = torch.tensor([d.record.source in READABLE_SETS for d in draws])
         affine = augment.draw_affine(
@@ -354,11 +367,17 @@ class BatchMaker:
         casts = torch.tensor([CASTS.get(d.record.source, 1.0) for d in draws])
         return augment.jitter(pictures, ranges=self.ranges, generator=generator, casts=casts)
 
-    def _tint_parts(self, draws: list[Draw], pictures: Tensor) -> Tensor:
+    def _tint(self, draws: list[Draw], pictures: Tensor, generator: torch.Generator) -> Tensor:
         masks = torch.from_numpy(self.data.masks[[d.part for d in draws]])
         colours = torch.tensor([d.recolour for d in draws])
-        gloss = torch.tensor([float(d.record.source == "car_colours") for d in draws])
-        return augment.tint_in_place(pictures, masks[:, None].float() / 255, colours, gloss)
+        car = torch.tensor([float(d.record.source == "car_colours") for d in draws])
+        metal, gloss, sky = torch.rand(3, len(draws), generator=generator)
+        depth = torch.lerp(torch.tensor(0.5), 0.4 + 0.6 * metal, car)
+        light = torch.lerp(torch.ones(3), torch.tensor(SKY), sky[:, None])
+        mirrored = car[:, None] * (0.7 + 0.8 * gloss[:, None]) * light
+        return augment.tint(
+            pictures, masks[:, None].float() / 255, colours, depth=depth, mirrored=mirrored
+        )
 
     def _paste(
         self, draws: list[Draw], products: Tensor, rng: random.Random, generator: torch.Generator
@@ -368,14 +387,10 @@ class BatchMaker:
         photographs = augment.to_unit(torch.from_numpy(self.data.pictures[rows]))
         affine = augment.draw_affine(n, ranges=self.ranges, generator=generator)
         grounds = augment.warp(photographs, affine)
-        products = products.clone()
         for i, draw in enumerate(draws):
             if draw.ground:
                 plain = torch.tensor(draw.ground)[:, None, None]
                 grounds[i] = plain * (0.75 + 0.5 * grounds[i].mean(0)).clamp(0.85, 1.1)
-            if draw.recolour and draw.part < 0:
-                colour = torch.tensor([draw.recolour])
-                products[i] = augment.tint(products[i : i + 1], colour)[0]
         masks = torch.from_numpy(np.stack([self._mask(d.record) for d in draws]))
         return augment.paste(products, masks[:, None].float() / 255, grounds, generator)
 
@@ -397,6 +412,12 @@ class BatchMaker:
                 else questions.ask_unknown(nouns, rng)
             )
         return asked
+
+
+def _coloured_part(record: Record) -> int:
+    """Row of the mask of what may get another colour, -1 for none."""
+    product = record.cut_out if record.source == "fashion" else -1
+    return record.region if record.region >= 0 else product
 
 
 def _without_colours(labels: dict[str, str]) -> dict[str, str]:

@@ -31,7 +31,7 @@ RECOLOURED_SETS = {
     "car_colours": ("red", "pink", "blue", "green"),
 }
 # Sets with products on white, which can be cut out, and the shares of the picture that one fills.
-CUT_OUT_SETS = {"fashion": (0.06, 0.75), "car_colours": (0.18, 0.7)}
+CUT_OUT_SETS = {"fashion": (0.06, 0.75), "car_colours": (0.18, 0.88)}
 
 
 @dataclass

@@ -249,13 +249,6 @@ def test_batches_repeat_and_differ_by_step(data, tokenizer):
     assert first[0].shape == (6, 3, IMAGE_SIZE, IMAGE_SIZE)
 
 
-def test_recoloured_products_get_the_colour_they_are_asked_for():
-    product = torch.rand(1, 3, 20, 20) * 0.3 + 0.3
-    painted = augment.tint(product, torch.tensor([[0.12, 0.31, 0.75]]))
-    named = name_pixels(painted[0].permute(1, 2, 0).numpy())
-    assert np.mean(named == NAMES.index("blue")) > 0.9
-
-
 def test_a_flower_gets_another_colour_where_it_stands():
     """Petals take the new colour with their shading; heart, leaves and background stay."""
     flower = np.full((SIDE, SIDE, 3), (40, 120, 50), np.float32) / 255
@@ -268,7 +261,10 @@ def test_a_flower_gets_another_colour_where_it_stands():
     assert colour_region(flower, "black") is None
     picture = torch.from_numpy(flower).permute(2, 0, 1)[None]
     mask = torch.from_numpy(region)[None, None].float() / 255
-    tinted = augment.tint_in_place(picture, mask, torch.tensor([[0.43, 0.2, 0.59]]), torch.zeros(1))
+    purple = torch.tensor([[0.43, 0.2, 0.59]])
+    tinted = augment.tint(
+        picture, mask, purple, depth=torch.tensor([0.5]), mirrored=torch.zeros(1, 3)
+    )
     named = name_pixels(tinted[0].permute(1, 2, 0).numpy())
     assert NAMES[named[35, 35]] == NAMES[named[45, 35]] == "purple"
     assert tinted[0, :, 45, 35].sum() < tinted[0, :, 35, 35].sum()
@@ -287,21 +283,24 @@ def test_a_car_gets_another_paint_and_keeps_what_it_mirrors():
     picture = augment.to_unit(torch.from_numpy(car[None]))
     black = torch.tensor([[0.05, 0.05, 0.05]])
     part = torch.from_numpy(mask)[None, None].float() / 255
-    dull, glossy = (
-        augment.tint_in_place(picture, part, black, torch.tensor([gloss])) for gloss in (0.0, 1.0)
+    depth = torch.tensor([0.5])
+    dull, glossy, sky = (
+        augment.tint(picture, part, black, depth=depth, mirrored=torch.tensor([light]))
+        for light in ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (0.7, 0.9, 1.2))
     )
     named = name_pixels(glossy[0].permute(1, 2, 0).numpy())
     assert NAMES[named[60, 50]] == "black" and glossy[0, :, 34, 50].min() > 0.4
     assert dull[0, :, 34, 50].max() < 0.2
+    assert sky[0, 2, 34, 50] > glossy[0, 2, 34, 50] > sky[0, 0, 34, 50], "a blue sky"
     assert torch.equal(glossy[:, :, :20], picture[:, :, :20])
 
 
 def test_cars_and_products_are_shown_in_other_colours_where_they_stand(tokenizer):
     stored = np.full((3, SIDE, SIDE, 3), 120, np.uint8)
-    masks = np.full((2, SIDE, SIDE), 255, np.uint8)
+    masks = np.full((4, SIDE, SIDE), 255, np.uint8)
     records = [
-        Record("car_colours", {"color": "red"}, ["car"], False, region=0),
-        Record("car_colours", {"color": "silver"}, ["car"], False),
+        Record("car_colours", {"color": "red"}, ["car"], False, region=0, cut_out=2),
+        Record("car_colours", {"color": "silver"}, ["car"], False, cut_out=3),
         Record("fashion", {"color": "navy"}, ["shirt"], False, cut_out=1),
     ]
     maker = BatchMaker(Dataset(stored, masks, records), tokenizer, seed=0)
@@ -313,6 +312,8 @@ def test_cars_and_products_are_shown_in_other_colours_where_they_stand(tokenizer
     }
     assert not recoloured[1], "silver paint is not found in the picture"
     assert {d.part for d in recoloured[0]} == {0} and {d.part for d in recoloured[2]} == {1}
+    on_photographs = [d for d in draws if d.index == 1 and d.pasted]
+    assert {d.labels["color"] for d in on_photographs} == {"silver"}, "its own paint"
     grays = sum(d.labels["color"] in ("white", "silver", "gray", "black") for d in recoloured[0])
     assert 0.5 < grays / len(recoloured[0]) < 0.8
     shown = maker.show(recoloured[2][:4], rng, torch.Generator().manual_seed(0))
