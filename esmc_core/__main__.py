@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from esmc_core.allocator import keep_freed_memory
+from esmc_core.console import check_files
 from esmc_core.errors import EsmcError
 
 
@@ -24,12 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     try:
-        from esmc_core import commands
-    except ModuleNotFoundError as error:
-        print(f"esmc: {error.name} is missing; install requirements.txt.", file=sys.stderr)
-        return 1
-    run: Callable[[argparse.Namespace], None] = getattr(commands, options.command)
-    try:
+        check_files(options)
+        run = _command(options.command)
+        if run is None:
+            return 1
         run(options)
     except EsmcError as error:
         print(f"esmc: {' '.join(str(error).split())}", file=sys.stderr)
@@ -42,6 +41,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("esmc: stopped; the same command goes on from here.", file=sys.stderr)
         return 1
     return 0
+
+
+def _command(name: str) -> Callable[[argparse.Namespace], None] | None:
+    """What a command does; None, and one line on stderr, where a package is missing."""
+    try:
+        from esmc_core import commands
+    except ModuleNotFoundError as error:
+        print(f"esmc: {error.name} is missing; install requirements.txt.", file=sys.stderr)
+        return None
+    found: Callable[[argparse.Namespace], None] = getattr(commands, name)
+    return found
 
 
 def make_parser() -> argparse.ArgumentParser:

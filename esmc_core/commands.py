@@ -5,13 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
-
 from esmc_core import extract_command
+from esmc_core.console import Bar
 from esmc_core.errors import InputError
 from esmc_core.extract import run_hidden_pass, run_pass
 from esmc_core.extract_command import tell_refusals
@@ -39,7 +37,6 @@ def cluster(options: argparse.Namespace) -> None:
     """Write one row a readable picture: its cluster, the cluster's name, how sure it is."""
     from esmc_core.export import csv_bytes, parquet_bytes
 
-    check_out(options.out, {".csv", ".parquet"})
     keywords = _keywords(options)
     workspace, collection, model, store = _open(options, at_least=options.clusters)
     position = _from_end(options.position, store.spec.n_positions)
@@ -51,7 +48,7 @@ def cluster(options: argparse.Namespace) -> None:
     settings = _settings(options)
     hidden = None
     if settings.representation == "hidden" and model is not None:
-        with _bar("Reading hidden states") as progress:
+        with Bar("Reading hidden states") as progress:
             hidden = run_hidden_pass(
                 model,
                 store,
@@ -67,12 +64,11 @@ def cluster(options: argparse.Namespace) -> None:
     is_csv = options.out.suffix.lower() == ".csv"
     write_bytes(options.out, csv_bytes(table) if is_csv else parquet_bytes(table))
     sizes = ", ".join(f"{name} {n}" for name, n in zip(found.names, found.sizes, strict=True))
-    print(f"layer {layer}, position {position}: {sizes}", file=sys.stderr)
+    print(f"{options.out}: layer {layer}, position {position}: {sizes}", file=sys.stderr)
 
 
 def lens(options: argparse.Namespace) -> None:
     """Write the heatmap as JSON or as a page that opens without a network."""
-    check_out(options.out, {".json", ".html"})
     keywords = _keywords(options, score=options.score)
     workspace, collection, model, store = _open(options, at_least=1)
     _look(workspace, collection, model, store)
@@ -83,6 +79,12 @@ def lens(options: argparse.Namespace) -> None:
     else:
         text = _lens_page(record, heatmap)
     write_bytes(options.out, text.encode())
+    layer, position = heatmap.suggested
+    best = heatmap.values[layer, position]
+    print(
+        f"{options.out}: suggested layer {layer}, position {position}, {best:.2f} {heatmap.unit}",
+        file=sys.stderr,
+    )
     if heatmap.is_flat:
         print(_FLAT, file=sys.stderr)
 
@@ -171,13 +173,9 @@ def _bench_images(options: argparse.Namespace) -> None:
     from esmc_core.bench.prompts import merge_prompts, read_prompts
     from esmc_core.bench.sets import read_sets
 
-    if options.json is not None:
-        check_out(options.json, {".json"}, option="--json")
-    if options.markdown is not None:
-        check_out(options.markdown, {".md"}, option="--markdown")
     prompts = merge_prompts(read_prompts(options.prompts) if options.prompts else {})
     sets = read_sets(options.data, options.sets)
-    tools = Tools(Workspace(), _load(options), range(options.seeds), _bar)
+    tools = Tools(Workspace(), _load(options), range(options.seeds), Bar)
     record = benchmark(tools, sets, prompts=prompts, with_rules=options.rules)
     if options.json is not None:
         write_json(options.json, record)
@@ -192,8 +190,6 @@ def _bench_speed(options: argparse.Namespace) -> None:
     from esmc_core.bench.random_model import random_model
     from esmc_core.bench.speed import measure_speed, speed_task
 
-    if options.json is not None:
-        check_out(options.json, {".json"}, option="--json")
     workspace = Workspace()
     collection = _read(workspace, options.photos or SAMPLES, at_least=1)
     _check_device(options.device)
@@ -214,29 +210,16 @@ def _bench_speed(options: argparse.Namespace) -> None:
         lambda number: opened(number % collection.n_images),
         folder=workspace.library.folder(collection.key),
         task=task,
-        stage=_bar,
+        stage=Bar,
     )
     if options.json is not None:
         write_json(options.json, record)
     print(speed_report.as_text(record))
 
 
-def check_out(path: Path, suffixes: set[str], *, option: str = "--out") -> None:
-    """Raise InputError unless a file of one of these kinds can be written there."""
-    if path.suffix.lower() not in suffixes:
-        raise InputError(
-            f"{path.name} is no {' or '.join(sorted(suffixes))} file.",
-            f"Change the {option} name.",
-        )
-    if not path.resolve().parent.is_dir():
-        raise InputError(f"There is no folder {path.resolve().parent}.", "Make it first.")
-    if path.is_dir():
-        raise InputError(f"{path} is a folder.", f"Change the {option} name.")
-
-
 def extract(options: argparse.Namespace) -> None:
     """Look at the pictures and keep the lens, here or on Ray."""
-    extract_command.extract(options, _bar)
+    extract_command.extract(options, Bar)
 
 
 def _open(
@@ -254,7 +237,7 @@ def _open(
 
 
 def _read(workspace: Workspace, photos: Path | str, *, at_least: int) -> Collection:
-    with _bar("Reading pictures") as progress:
+    with Bar("Reading pictures") as progress:
         collection = workspace.library.read_source(photos, progress=progress)
     tell_refusals(collection)
     if collection.n_images < at_least:
@@ -287,7 +270,7 @@ def _look(
 ) -> None:
     if model is None:  # the pass is complete
         return
-    with _bar("Looking at pictures") as progress:
+    with Bar("Looking at pictures") as progress:
         opened, features = workspace.image_opener(collection), workspace.features(collection, model)
         run_pass(model, store, opened, features=features, progress=progress)
 
@@ -325,20 +308,3 @@ def _from_end(position: int | None, n_positions: int) -> int | None:
     if position is not None and -n_positions <= position < 0:
         return position + n_positions
     return position
-
-
-class _bar:
-    """A progress bar on stderr, as the callback that the core calls."""
-
-    def __init__(self, title: str, *, unit: str = " pictures") -> None:
-        self._bar = tqdm(desc=title, file=sys.stderr, leave=False, unit=unit)
-
-    def __enter__(self) -> Callable[[int, int | None], None]:
-        return self._advance
-
-    def __exit__(self, *_error: object) -> None:
-        self._bar.close()
-
-    def _advance(self, done: int, total: int | None) -> None:
-        self._bar.total = total
-        self._bar.update(done - self._bar.n)  # tqdm draws ten times a second at most

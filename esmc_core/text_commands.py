@@ -5,12 +5,10 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
-from tqdm import tqdm
-
+from esmc_core.console import Bar
 from esmc_core.errors import InputError
 from esmc_core.keywords import Endpoint
 from esmc_core.metrics import compare_with_truth
@@ -32,10 +30,8 @@ from esmc_core.texts.workspace import TextWorkspace
 
 def cluster(options: argparse.Namespace) -> None:
     """Write one row a row of the file: its cluster, the cluster's name, how sure it is."""
-    from esmc_core.commands import check_out
     from esmc_core.export import csv_bytes, parquet_bytes
 
-    check_out(options.out, {".csv", ".parquet"})
     _check_judge(options)
     table = read_table(options.file, encoding=options.encoding or "")
     collection = collect_column(table, options.column)
@@ -45,7 +41,7 @@ def cluster(options: argparse.Namespace) -> None:
     collection = workspace.library.add(collection)
     study = workspace.study(collection, _study_settings(options))
     study.use_round(UNTUNED)
-    with _bar("Embedding", " texts") as progress:
+    with Bar("Embedding", unit=" texts") as progress:
         study.embeddings(UNTUNED, progress=progress)
     with _judge(options, collection, labels) as judge:
         if judge is not None:
@@ -90,7 +86,7 @@ class _Judge:
             f"{cost.n_questions} questions to {self.name}, about {cost.prompt_tokens} tokens"
             + (f", {cost.money:.2f} in money" if cost.money else "")
         )
-        with _bar("Asking", " questions") as progress:
+        with Bar("Asking", unit=" questions") as progress:
             outcome = ask_all(
                 questions,
                 self.chat,
@@ -180,7 +176,7 @@ def _tune(study: Study, judge: _Judge, options: argparse.Namespace) -> None:
     for _ in range(_n_rounds(options)):
         base = _tune_once(study, judge, options, base)
     if study.round_in_use != UNTUNED:
-        with _bar("Embedding", " texts") as progress:
+        with Bar("Embedding", unit=" texts") as progress:
             study.embeddings(progress=progress)
 
 
@@ -204,7 +200,7 @@ def _tune_once(study: Study, judge: _Judge, options: argparse.Namespace, base: s
     counts = tally(questions, answers, embedder_choices=study.embedder_choices(base))
     agreement = "" if counts.agreement is None else f", {counts.agreement:.0%} as the embedder"
     _say(f"{counts.answered} answered{agreement}, {counts.dropped} dropped")
-    with _bar("Tuning", " steps") as progress:
+    with Bar("Tuning", unit=" steps") as progress:
         made = study.tune(
             judge.name,
             TuneSettings(options.method, n_clusters=options.clusters, seed=options.seed),
@@ -257,20 +253,3 @@ def _tell_metrics(
 
 def _say(words: str) -> None:
     print(words, file=sys.stderr)
-
-
-class _bar:
-    """A progress bar on stderr, as the callback that the core calls."""
-
-    def __init__(self, title: str, unit: str) -> None:
-        self._bar: Any = tqdm(desc=title, file=sys.stderr, leave=False, unit=unit)
-
-    def __enter__(self) -> Callable[[int, int], None]:
-        return self._advance
-
-    def __exit__(self, *_error: object) -> None:
-        self._bar.close()
-
-    def _advance(self, done: int, total: int) -> None:
-        self._bar.total = total
-        self._bar.update(done - self._bar.n)

@@ -264,7 +264,8 @@ def _read(tools: Tools, folder: Path, labels: Labels, prompts: Prompts) -> _Set:
     Where columns of the set have prompts of their own, only those are measured.
     """
     with tools.stage(f"{folder.name}: reading") as progress:
-        collection = tools.workspace.library.read_folder(folder, progress=progress)
+        read = tools.workspace.library.read_folder(folder, progress=progress)
+    collection = replace(read, name=folder.name)  # the library may have it under another one
     own = prompts.get(folder.name.lower(), {})
     columns = [column for column in labels.columns if column in own] or labels.columns
     truths = {column: labels.truth(collection, column) for column in columns}

@@ -157,7 +157,9 @@ def _criterion(record: Record, each: Record) -> Table:
         rows.append([f"best other published: {best['best_other']}", *[""] * 6, shown])
     remarks = "; FLAT: the warning fires" if each["is_flat"] else ""
     if each["n_unused"]:
-        remarks += f"; {each['n_unused']} labels without a picture of their own"
+        remarks += (
+            f"; {each['n_unused']} labels of files that are missing, unreadable or duplicates"
+        )
     return Table(
         f"{each['set']}: {each['criterion']}",
         ["way", "cell", *_FOUR_TITLES, "NMI before its head", "paper NMI"],

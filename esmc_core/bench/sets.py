@@ -121,7 +121,7 @@ def read_labels(folder: Path) -> Labels:
 def _tell_missing(path: Path, files: Sequence[str]) -> None:
     if files:
         named = ", ".join(files[:3]) + (" …" if len(files) > 3 else "")
-        logger.warning("%s has labels of %d files that are not there: %s", path, len(files), named)
+        logger.warning("%s labels what is not there (%d): %s", path, len(files), named)
 
 
 def count_classes(truth: Sequence[str]) -> int:

@@ -64,7 +64,7 @@ class Library(Shelf):
             InputError: missing, empty, or nothing in it can be read.
             Cancelled: `should_stop` said so.
         """
-        root = _existing_path(folder)
+        root = existing_path(folder)
         if root.is_file():
             name = name or _ARCHIVE_SUFFIX.sub("", _ARCHIVE_SUFFIX.sub("", root.name))
             return self._read_archive(root, name, progress, should_stop)
@@ -193,7 +193,8 @@ class Library(Shelf):
         return self.save(collection, intake.copies)
 
 
-def _existing_path(path: Path) -> Path:
+def existing_path(path: Path) -> Path:
+    """The path, resolved; raises InputError where nothing is there or it may not be looked at."""
     try:
         root = Path(path).resolve()
         root.stat()

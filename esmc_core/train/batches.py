@@ -53,7 +53,7 @@ SWAPPED_SHARE = {"cards": 0.5, "drawn_cards": 0.7}
 MARGINS = (0.22, 0.08)  # of a card, across and down, that keep what stands in its corners
 # Things that are known by their form: the colour of the whole picture is turned.
 HUE_TURNED = {"flowers": 0.45}
-CASTS = {"car_colours": 2.0}  # paint mirrors the sky: how much wider than usual the cast is
+CASTS = {"car_colours": 1.5}  # paint mirrors the sky: how much wider than usual the cast is
 SKY = (0.7, 0.9, 1.2)  # what paint mirrors under a blue one, against a white one
 CUT_OUTS = "_cut_outs"
 PETALS = {name: PROTOTYPES[name] for name in FLOWER_COLOURS}
@@ -372,9 +372,9 @@ class BatchMaker:
         colours = torch.tensor([d.recolour for d in draws])
         car = torch.tensor([float(d.record.source == "car_colours") for d in draws])
         metal, gloss, sky = torch.rand(3, len(draws), generator=generator)
-        depth = torch.lerp(torch.tensor(0.5), 0.4 + 0.6 * metal, car)
+        depth = torch.lerp(torch.tensor(0.5), 0.4 + 0.3 * metal, car)
         light = torch.lerp(torch.ones(3), torch.tensor(SKY), sky[:, None])
-        mirrored = car[:, None] * (0.7 + 0.8 * gloss[:, None]) * light
+        mirrored = car[:, None] * (0.6 + 0.5 * gloss[:, None]) * light
         return augment.tint(
             pictures, masks[:, None].float() / 255, colours, depth=depth, mirrored=mirrored
         )

@@ -133,7 +133,7 @@ def test_labels_are_matched_by_file(tmp_path, caplog):
     )
     labels = read_labels(tmp_path)
     (told,) = caplog.messages
-    assert "labels.csv has labels of 3 files that are not there: a.png, b/c.png, gone.png" in told
+    assert "labels.csv labels what is not there (3): a.png, b/c.png, gone.png" in told
     pictures = [Picture("0" * 64, file, 1, 1, 1, "") for file in ("a.png", "b/c.png", "new.png")]
     collection = Collection("0" * 16, "tiny", "", "", tuple(pictures))
     assert labels.columns == ("colour", "kind")

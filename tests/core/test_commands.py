@@ -98,7 +98,7 @@ def test_another_home_and_process_write_the_same_bytes(clusters_csv, mixed_photo
     assert (tmp_path / "work" / "mine.csv").read_bytes() == clusters_csv.read_bytes()
     skipped, summary = messages(ended.stderr)
     assert skipped.startswith("not read: notes.jpg: ")
-    assert summary.startswith("layer ")
+    assert summary.startswith("mine.csv: layer ")
 
 
 def test_the_file_may_be_read_by_whom_the_umask_says(clusters_csv):
