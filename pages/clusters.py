@@ -6,7 +6,7 @@ from esmc_core.lens_store import LensStore
 from pages.ui import clustering_jobs, passes, place
 from pages.ui.cluster_controls import choose_settings
 from pages.ui.cluster_results import results
-from pages.ui.explorer import draw, selected_cell
+from pages.ui.explorer import draw, selected_cell, warn_cell, warn_flat
 from pages.ui.guard import escape
 from pages.ui.lens_views import scored, shown_tokens
 from pages.ui.navigation import nothing_here
@@ -48,6 +48,8 @@ def main() -> None:
         if job.state == "done":  # faster than this page: nothing would tell of its end
             st.rerun()
     if found is not None:
+        warn_flat(store, scores)
+        warn_cell(store, scores, cell)
         results(collection, store, found)
 
 

@@ -36,9 +36,9 @@ def explorer(collection: Collection, store: LensStore) -> None:
     cell = selected_cell(found, store)
     left, right = st.columns([5, 3], gap="large")
     with left:
-        _warn_flat(store, found)
+        warn_flat(store, found)
         draw(store, found, cell)
-        _warn_cell(store, found, cell)
+        warn_cell(store, found, cell)
     with right:
         _chosen(store, found, cell)
     _samples(collection, store, cell)
@@ -114,17 +114,19 @@ def _is_enough(store: LensStore, found: Heatmap) -> bool:
     return found.n_images >= min(MIN_TO_WARN, store.spec.n_images)
 
 
-def _warn_flat(store: LensStore, found: Heatmap) -> None:
+def warn_flat(store: LensStore, found: Heatmap) -> None:
+    """Say that the model sees nothing of the criterion, where it does not."""
     if found.is_flat and _is_enough(store, found):
         st.warning(
             "**This model sees next to nothing to tell these pictures apart by this criterion.** "
-            f"The best cell carries {found.best_bits:.2f} bits. Say it in other words, or choose "
-            "another model in Settings.",
+            f"The best cell considered carries {found.best_bits:.2f} bits. Say it in other words, "
+            "or choose another model in Settings.",
             icon=":material/visibility_off:",
         )
 
 
-def _warn_cell(store: LensStore, found: Heatmap, cell: Cell) -> None:
+def warn_cell(store: LensStore, found: Heatmap, cell: Cell) -> None:
+    """Say that the chosen cell is a bad one, where others are better."""
     if not found.is_flat and found.bits[cell] < FLAT_BITS and _is_enough(store, found):
         st.warning(
             "**The chosen cell hardly tells the pictures apart.** "

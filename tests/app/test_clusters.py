@@ -46,6 +46,19 @@ def test_more_clusters_than_answers_is_one_card_and_the_page_lives_on(filled, vi
     assert is_sound(app) and "1 cluster" in texts(app)
 
 
+@pytest.mark.parametrize(
+    ("bits", "told"), [(1e9, "sees next to nothing"), (1e-6, "hardly tells the pictures apart")]
+)
+def test_clusters_that_say_little_are_told_of(filled, visit, monkeypatch, bits, told):
+    for module in ("esmc_core.target", "pages.ui.explorer"):
+        monkeypatch.setattr(f"{module}.FLAT_BITS", bits)
+    cell = "2.3" if bits > 1 else "0.3"
+    app = settled(visit("clusters", **filled, cell=cell))
+    app.number_input[0].set_value(1).run()
+    app = settled(button(app, "Cluster").click().run())
+    assert told in app.warning[0].value and len(app.warning) == 1
+
+
 def test_another_number_of_clusters(app):
     app.number_input[0].set_value(5).run()
     app = settled(button(app, "Cluster").click().run())
