@@ -8,7 +8,7 @@ from pages.ui.cluster_controls import choose_settings
 from pages.ui.cluster_results import results
 from pages.ui.explorer import draw, selected_cell, warn_cell, warn_flat
 from pages.ui.guard import escape
-from pages.ui.lens_views import scored, shown_tokens
+from pages.ui.lens_views import cell_name, scored
 from pages.ui.navigation import nothing_here
 from pages.ui.progress import show_job
 
@@ -29,10 +29,8 @@ def main() -> None:
     scores = scored(store, "information")
     cell = selected_cell(scores, store)
     st.title(f"Clusters by “{escape(store.spec.criterion)}”")
-    token = shown_tokens(store)[cell[1]].strip()
-    with st.expander(
-        f"Target cell: layer {cell[0]}, at “{escape(token)}”", icon=":material/grid_on:"
-    ):
+    where = escape(cell_name(store, cell))
+    with st.expander(f"Target cell: {where}", icon=":material/grid_on:"):
         st.caption("Click another cell and the pictures are clustered by it.")
         draw(store, scores, cell)
     if not store.is_complete:

@@ -10,6 +10,7 @@ from esmc_core.lens_store import LensStore
 from pages.ui import place
 from pages.ui.deleting import delete
 from pages.ui.guard import escape
+from pages.ui.lens_views import cell_name
 from pages.ui.navigation import nothing_here, switch
 from pages.ui.passes import job_key
 from pages.ui.progress import show_job
@@ -59,12 +60,15 @@ def collection_card(summary: CollectionSummary) -> None:
 def passes(collection: str) -> None:
     """The criteria that were asked of a collection, each with its clusterings."""
     drawn = set()
-    for made in workspace().list_passes(collection):
-        store = workspace().open_pass(collection, made.key)
-        done = "" if made.n_done == made.n_images else f" · {made.n_done:,} done"
+    listed = workspace().list_passes(collection)
+    stores = [workspace().open_pass(collection, made.key) for made in listed]
+    labels = [pass_label(store) for store in stores]
+    for made, store, label in zip(listed, stores, labels, strict=True):
+        if labels.count(label) > 1:  # the model has changed under its name
+            label += f" · weights {store.spec.fingerprint[:6]}"
+        if made.n_done < made.n_images:
+            label += f" · {made.n_done:,} done"
         with st.container(horizontal=True, vertical_alignment="center"):
-            lens = " · raw lens" if store.spec.lens == "raw" else ""
-            label = f"{made.criterion} · {made.model}{lens}{done}"
             if st.button(escape(label), key=f"pass-{made.key}", icon=":material/grid_on:"):
                 place.go(collection=collection, lens=made.key)
                 switch("criterion")
@@ -86,6 +90,12 @@ def passes(collection: str) -> None:
             delete("Delete the damaged pass?", key=key, action=action)
 
 
+def pass_label(store: LensStore) -> str:
+    """What was asked of which model."""
+    raw = " · raw lens" if store.spec.lens == "raw" else ""
+    return f"{store.spec.criterion} · {store.spec.model}{raw}"
+
+
 def clustering_row(store: LensStore, found: Clustering) -> None:
     """One clustering: open or delete it."""
     source = found.source
@@ -94,7 +104,7 @@ def clustering_row(store: LensStore, found: Clustering) -> None:
         names = ", ".join(found.names)
         label = f"{counted(found.n_clusters, 'cluster')}: {names}"
         if st.button(
-            f"{escape(shortened(label))} · layer {source.layer}, position {source.position}",
+            escape(f"{shortened(label)} · {cell_name(store, (source.layer, source.position))}"),
             key=f"clusters-{found.key}",
             icon=":material/bubble_chart:",
             help=settings_words(found.settings),

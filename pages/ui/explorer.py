@@ -13,7 +13,7 @@ from pages.ui.cluster_controls import first_settings
 from pages.ui.components.gallery import GalleryItem, gallery
 from pages.ui.components.heatmap import heatmap as draw_heatmap
 from pages.ui.guard import escape
-from pages.ui.lens_views import Cell, cell_words, image_words, scored, shown_tokens
+from pages.ui.lens_views import Cell, cell_name, cell_words, image_words, scored, shown_tokens
 from pages.ui.navigation import switch
 from pages.ui.picture_dialog import show_picture
 from pages.ui.progress import progress_slot, show_job
@@ -138,7 +138,8 @@ def warn_cell(store: LensStore, found: Heatmap, cell: Cell) -> None:
 def _chosen(store: LensStore, found: Heatmap, cell: Cell) -> None:
     layer, position = cell
     tokens = shown_tokens(store)
-    st.subheader(f"Layer {layer}, at “{escape(tokens[position].strip())}”")
+    where = cell_name(store, cell)
+    st.subheader(escape(where[0].upper() + where[1:]))
     value = found.values[layer, position]
     star = " · suggested ★" if cell == found.suggested else ""
     st.caption(f"{found.score.capitalize()} {value:.2f} {found.unit}{star}")

@@ -45,6 +45,12 @@ def shown_tokens(store: LensStore) -> list[str]:
     return shown
 
 
+def cell_name(store: LensStore, cell: tuple[int, int]) -> str:
+    """Where a cell is, such as: layer 4, at “color”."""
+    layer, position = cell
+    return f"layer {layer}, at “{shown_tokens(store)[position].strip()}”"
+
+
 def _stamp(store: LensStore) -> int:
     return min(store.n_done, SAMPLE_SIZE)
 

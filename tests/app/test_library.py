@@ -1,10 +1,12 @@
 """All that was made, listed: reopened, renamed, deleted."""
 
 import re
+from dataclasses import replace
 
 import pytest
 import streamlit as st
 
+from esmc_core.lens_store import LensStore
 from pages.ui.guard import escape
 from pages.ui.resources import workspace
 from tests.app.conftest import button, is_sound, settled, texts
@@ -23,8 +25,19 @@ def test_everything_is_listed(app, clustered):
     labels = [one.label for one in app.button]
     assert any(label.startswith(CRITERION) for label in labels)
     (row,) = [one for one in app.button if one.label.startswith("3 clusters")]
-    assert re.search(r" · layer \d, position \d+$", row.label)
+    assert re.search(r" · layer \d, at “.+”$", row.label)
     assert re.fullmatch("words, √p · (head with α = .*|K-means alone) · seed 0", row.proto.help)
+
+
+def test_passes_of_a_model_before_and_after_it_changed_are_told_apart(app, clustered, visit):
+    passes = workspace().passes_folder(clustered["collection"])
+    spec = workspace().open_pass(clustered["collection"], clustered["lens"]).spec
+    LensStore.create(passes, replace(spec, fingerprint="0" * 16), [])
+    labels = [one.label for one in visit("library").button if one.label.startswith(CRITERION)]
+    assert {label.partition(" · weights ")[2] for label in labels} == {
+        "000000 · 0 done",
+        spec.fingerprint[:6],
+    }
 
 
 def test_open_each(app, clustered, visit):
