@@ -3,6 +3,7 @@
 Start it with `streamlit run app.py`.
 """
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -10,6 +11,11 @@ from pathlib import Path
 # Threads that wait must sleep, or they take the processor from those that work. OpenMP reads this
 # once, when torch is first imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# Caches that are declared before the server runs are in memory, which is what is wanted; Streamlit
+# warns of each.
+_caching = logging.getLogger("streamlit.runtime.caching.cache_data_api")
+_caching.addFilter(lambda record: "No runtime found" not in record.getMessage())
 
 import streamlit as st
 
