@@ -312,7 +312,7 @@ class BatchMaker:
             draw.labels.pop("background", None)
         plain = not draw.gray and not draw.hue
         if plain and rng.random() < RECOLOURED_SHARE.get(source, 0.0):
-            draw.part = _coloured_part(record)
+            draw.part = _tintable(record)
             if draw.part >= 0:
                 draw.labels["color"], draw.recolour = random_colour(rng, paints_of(source, rng))
         if rng.random() < SWAPPED_SHARE.get(source, 0.0):
@@ -414,7 +414,7 @@ class BatchMaker:
         return asked
 
 
-def _coloured_part(record: Record) -> int:
+def _tintable(record: Record) -> int:
     """Row of the mask of what may get another colour, -1 for none."""
     product = record.cut_out if record.source == "fashion" else -1
     return record.region if record.region >= 0 else product
