@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
@@ -17,11 +18,12 @@ from torch import Tensor
 from esmc_core.train import augment, questions
 from esmc_core.train.architecture import GRID, Packed
 from esmc_core.train.colours import PROTOTYPES
-from esmc_core.train.data import Dataset, Record
+from esmc_core.train.data import Colour, Dataset, Record, plain_colours
 from esmc_core.train.questions import Question
 from esmc_core.train.sources import FLOWER_COLOURS, PHOTOGRAPHS, WEIGHTS
 from esmc_core.train.tokenizer import EOS, IMAGE, PROMPT, answer_id, special_id
 
+Paints = Mapping[str, Sequence[Colour]]  # name -> sRGB values of it, in [0, 255]
 Target = tuple[list[int], list[float]]  # token ids and their shares
 N_WORDS = 4  # words that an answer may be spread over
 END_WEIGHT = 0.3  # the question's last word foretells the answer too, before the template's end
@@ -265,6 +267,7 @@ class BatchMaker:
         self.shares = {source: self._balance(rows) for source, rows in self.rows.items()}
         self.sources = list(self.rows)
         self.weights = [WEIGHTS.get(s, 0.02) for s in self.sources]
+        self.garments = plain_colours(data, "fashion")
 
     def _balance(self, rows: list[int]) -> list[float]:
         """Cumulative weights that show rare colours of each type of thing more often.
@@ -314,7 +317,9 @@ class BatchMaker:
         if plain and rng.random() < RECOLOURED_SHARE.get(source, 0.0):
             draw.part = _tintable(record)
             if draw.part >= 0:
-                draw.labels["color"], draw.recolour = random_colour(rng, paints_of(source, rng))
+                draw.labels["color"], draw.recolour = random_colour(
+                    rng, self.paints_of(source, rng)
+                )
         if rng.random() < SWAPPED_SHARE.get(source, 0.0):
             among = self.rows[source] if rng.random() < 0.5 else self.grounds
             draw.middle = rng.choice(among or self.rows[source])
@@ -324,6 +329,14 @@ class BatchMaker:
             if draw.turns or rng.random() < self.ranges.turned_share:
                 draw.labels["orientation"] = augment.TURN_NAMES[draw.turns]
         return draw
+
+    def paints_of(self, source: str, rng: random.Random) -> Paints:
+        """The colours that a source's things may get; of garments mostly those of others."""
+        if source == "flowers":
+            return PETALS
+        if source.startswith("car"):
+            return CAR_GRAYS if rng.random() < CAR_GRAY_SHARE else CAR_PAINTS
+        return self.garments if self.garments and rng.random() < 0.7 else PAINTS
 
     def _decide_ground(self, draw: Draw, rng: random.Random) -> None:
         draw.pasted = True
@@ -424,18 +437,7 @@ def _without_colours(labels: dict[str, str]) -> dict[str, str]:
     return {name: word for name, word in labels.items() if name not in ("color", "background")}
 
 
-def paints_of(source: str, rng: random.Random) -> dict[str, list[tuple[int, int, int]]]:
-    """The colours that a source's things may get."""
-    if source == "flowers":
-        return PETALS
-    if source.startswith("car"):
-        return CAR_GRAYS if rng.random() < CAR_GRAY_SHARE else CAR_PAINTS
-    return PAINTS
-
-
-def random_colour(
-    rng: random.Random, paints: dict[str, list[tuple[int, int, int]]]
-) -> tuple[str, tuple[float, float, float]]:
+def random_colour(rng: random.Random, paints: Paints) -> tuple[str, Colour]:
     """A colour's name and an sRGB value near one of its paints."""
     name = rng.choice(list(paints))
     red, green, blue = (

@@ -34,6 +34,9 @@ RECOLOURED_SETS = {
 CUT_OUT_SETS = {"fashion": (0.06, 0.75), "car_colours": (0.18, 0.88)}
 
 
+Colour = tuple[float, float, float]
+
+
 @dataclass
 class Record:
     """One training picture.
@@ -191,7 +194,8 @@ def label_pixels(labels: dict[str, str], picture: NDArray[np.uint8], source: str
     rgb = picture[::2, ::2].astype(np.float32) / 255
     if source in sources.PIXEL_COLOURS and "color" not in labels:
         colour = centre_colour(rgb, only=sources.PIXEL_COLOURS[source] or NAMES)
-        if colour:
+        # Half of what pixels call gray, people call a muted blue, purple, brown or green.
+        if colour and colour != "gray":
             labels["color"] = colour
     border = border_colour(rgb)
     if border and source not in ("cifar10_train", "cifar10_captioned", "car_body_colours"):
@@ -256,6 +260,32 @@ def build_dataset(
         records.append(record)
     empty = np.zeros((0, SIDE, SIDE), np.uint8)
     return Dataset(np.stack(pictures), np.stack(masks) if masks else empty, records, captions)
+
+
+def plain_colours(
+    data: Dataset, source: str, *, spread: float = 22.0, least: int = 7
+) -> dict[str, list[Colour]]:
+    """What people call the colours of plain products, as far as they are trained on.
+
+    Args:
+        source: a set of products on white with their colours.
+        spread: the mean distance of a plain product's pixels from their median, by channel, of 255.
+        least: the least number of products of a colour.
+
+    Returns:
+        Name -> the median sRGB of each product, (3,) in [0, 255].
+    """
+    found: dict[str, list[Colour]] = {}
+    for i, record in enumerate(data.records):
+        if record.source != source or record.validation or record.cut_out < 0:
+            continue
+        pixels = data.pictures[i][data.masks[record.cut_out] > 200].astype(np.float32)
+        if "color" not in record.labels or not len(pixels):
+            continue
+        red, green, blue = (float(value) for value in np.median(pixels, axis=0))
+        if np.abs(pixels - (red, green, blue)).mean() < spread:
+            found.setdefault(record.labels["color"], []).append((red, green, blue))
+    return {name: values for name, values in found.items() if len(values) >= least}
 
 
 def save_dataset(data: Dataset, folder: Path) -> None:

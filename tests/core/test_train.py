@@ -5,6 +5,7 @@ import json
 import random
 import tarfile
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -34,6 +35,8 @@ from esmc_core.train.data import (
     coloured_part,
     cut_out,
     know_pictures,
+    label_pixels,
+    plain_colours,
 )
 from esmc_core.train.export import export_model
 from esmc_core.train.loop import Run, Settings
@@ -567,3 +570,48 @@ def test_the_command_trains_resumes_and_exports(tars, tmp_path, capsys):
     assert main(["export", "--run", str(run), "--out", str(tmp_path / "model")]) == 0
     assert (tmp_path / "model" / "model.safetensors").stat().st_size < 30e6
     assert main(["export", "--run", str(tmp_path), "--out", str(tmp_path / "no")]) == 1
+
+
+def products(rgb: tuple[int, int, int], *, validation: bool = False, n: int = 8):
+    """Plain products of a colour on white, called purple, with their mask."""
+    stored = np.full((n, SIDE, SIDE, 3), 255, np.uint8)
+    stored[:, 20:90, 20:90] = rgb
+    mask = np.zeros((1, SIDE, SIDE), np.uint8)
+    mask[:, 22:88, 22:88] = 255
+    record = Record("fashion", {"color": "purple"}, ["shirt"], validation, cut_out=0)
+    return stored, mask, [replace(record, labels={"color": "purple"}) for _ in range(n)]
+
+
+def test_garments_get_the_colours_that_people_call_so(tokenizer):
+    """A muted purple is gray to its pixels' nearest prototype."""
+    muted = (120, 108, 122)
+    assert NAMES[int(name_pixels(np.array(muted) / 255))] == "gray"
+    stored, mask, records = products(muted)
+    assert plain_colours(Dataset(stored, mask, records), "fashion") == {"purple": [muted] * 8}
+    maker = BatchMaker(Dataset(stored, mask, records), tokenizer, seed=0)
+    rng = random.Random(0)
+    given = [draw for draw in (maker.draw(rng) for _ in range(400)) if draw.part >= 0]
+    purple = [d.recolour for d in given if d.labels["color"] == "purple"]
+    near = [c for c in purple if np.abs(np.array(c) * 255 - muted).max() < 12]
+    assert 0.5 < len(near) / len(given) < 0.9
+
+
+def test_colours_of_few_patterned_or_held_back_products_are_not_given():
+    for stored, mask, records in (
+        products((120, 108, 122), n=6),
+        products((120, 108, 122), validation=True),
+    ):
+        assert plain_colours(Dataset(stored, mask, records), "fashion") == {}
+    stored, mask, records = products((120, 108, 122))
+    stored[:, 20:50] = (250, 220, 30)
+    assert plain_colours(Dataset(stored, mask, records), "fashion") == {}
+
+
+def test_gray_in_the_middle_is_no_label():
+    """People call half of it a muted blue, purple, brown or green."""
+    for rgb, labels in (((120, 120, 122), {}), ((30, 80, 190), {"color": "blue"})):
+        picture = np.full((SIDE, SIDE, 3), 255, np.uint8)
+        picture[20:90, 20:90] = rgb
+        found: dict[str, str] = {}
+        label_pixels(found, picture, "clothing")
+        assert {k: v for k, v in found.items() if k == "color"} == labels
