@@ -25,8 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     try:
-        check_files(options)
-        run = _command(options.command)
+        run = _command(options)
         if run is None:
             return 1
         run(options)
@@ -43,14 +42,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _command(name: str) -> Callable[[argparse.Namespace], None] | None:
-    """What a command does; None, and one line on stderr, where a package is missing."""
+def _command(options: argparse.Namespace) -> Callable[[argparse.Namespace], None] | None:
+    """What a command does; None, and one line on stderr, where a package is missing.
+
+    Its files are looked for first: torch takes seconds to import.
+    """
     try:
+        check_files(options)
         from esmc_core import commands
     except ModuleNotFoundError as error:
         print(f"esmc: {error.name} is missing; install requirements.txt.", file=sys.stderr)
         return None
-    found: Callable[[argparse.Namespace], None] = getattr(commands, name)
+    found: Callable[[argparse.Namespace], None] = getattr(commands, options.command)
     return found
 
 

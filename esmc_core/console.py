@@ -7,8 +7,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tqdm import tqdm
-
 from esmc_core.errors import InputError
 
 _OUTPUTS = {
@@ -19,10 +17,10 @@ _OUTPUTS = {
 
 
 def check_files(options: argparse.Namespace) -> None:
-    """Look for the files that a command names.
+    """Look for the pictures that a command names, and whether its tables can be written.
 
     Raises:
-        InputError: what is to be read is missing, or what is to be written cannot be.
+        InputError: the pictures are missing, or what is to be written cannot be.
     """
     from esmc_core.images.library import existing_path
     from esmc_core.images.remote import local_path
@@ -55,6 +53,8 @@ class Bar:
     """A progress bar on stderr, where that is a terminal, as the callback that the core calls."""
 
     def __init__(self, title: str, *, unit: str = " pictures") -> None:
+        from tqdm import tqdm
+
         # None: not where nobody watches.
         self._bar = tqdm(desc=title, file=sys.stderr, leave=False, unit=unit, disable=None)
 

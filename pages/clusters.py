@@ -46,8 +46,9 @@ def main() -> None:
         if job.state == "done":  # faster than this page: nothing would tell of its end
             st.rerun()
     if found is not None:
-        warn_flat(store, scores)
-        warn_cell(store, scores, cell)
+        if found.settings.representation == "vocabulary":  # the score is that of the words
+            warn_flat(store, scores)
+            warn_cell(store, scores, cell)
         results(collection, store, found)
 
 

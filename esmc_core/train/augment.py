@@ -106,7 +106,7 @@ def tint(
         pictures: (n, 3, h, w) in [0, 1].
         masks: (n, 1, h, w) in [0, 1], 1 on the part.
         colours: (n, 3) in [0, 1].
-        depth: (n,) exponent of the shading; flat 0, as it was 1.
+        depth: (n,) exponent of the shading: 0 paints flat, 1 keeps it as it was.
         mirrored: (n, 3) how much of what is mirrored stays, by channel: the colour of the sky.
     """
     size = masks.sum((2, 3), keepdim=True).clamp(min=1)

@@ -313,8 +313,8 @@ class BatchMaker:
         elif rng.random() < INSETS.get(source, 0.0) and self.grounds:
             draw.pasted = True
             draw.labels.pop("background", None)
-        plain = not draw.gray and not draw.hue
-        if plain and rng.random() < RECOLOURED_SHARE.get(source, 0.0):
+        keeps_colours = not draw.gray and not draw.hue
+        if keeps_colours and rng.random() < RECOLOURED_SHARE.get(source, 0.0):
             draw.part = _tintable(record)
             if draw.part >= 0:
                 draw.labels["color"], draw.recolour = random_colour(

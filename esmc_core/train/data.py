@@ -15,10 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
+from scipy.spatial import KDTree
 
 from esmc_core.errors import InputError
 from esmc_core.train import sources
-from esmc_core.train.colours import NAMES, border_colour, centre_colour, colour_region
+from esmc_core.train.colours import NAMES, border_colour, centre_colour, colour_region, rgb_to_lab
+
+Colour = tuple[float, float, float]  # sRGB, in the range that its place says
 
 SIDE = 112  # px of a stored picture, squeezed to a square as the image processor does
 VALIDATION_SHARE = 0.04
@@ -32,9 +35,6 @@ RECOLOURED_SETS = {
 }
 # Sets with products on white, which can be cut out, and the shares of the picture that one fills.
 CUT_OUT_SETS = {"fashion": (0.06, 0.75), "car_colours": (0.18, 0.88)}
-
-
-Colour = tuple[float, float, float]
 
 
 @dataclass
@@ -270,22 +270,40 @@ def plain_colours(
     Args:
         source: a set of products on white with their colours.
         spread: the mean distance of a plain product's pixels from their median, by channel, of 255.
-        least: the least number of products of a colour.
+        least: the least number of products of a colour, of those whose nearest agree with them.
 
     Returns:
         Name -> the median sRGB of each product, (3,) in [0, 255].
     """
-    found: dict[str, list[Colour]] = {}
+    names: list[str] = []
+    colours: list[Colour] = []
     for i, record in enumerate(data.records):
         if record.source != source or record.validation or record.cut_out < 0:
             continue
+        name = record.labels.get("color", "multicolor")
         pixels = data.pictures[i][data.masks[record.cut_out] > 200].astype(np.float32)
-        if "color" not in record.labels or not len(pixels):
+        if name == "multicolor" or not len(pixels):
             continue
         red, green, blue = (float(value) for value in np.median(pixels, axis=0))
         if np.abs(pixels - (red, green, blue)).mean() < spread:
-            found.setdefault(record.labels["color"], []).append((red, green, blue))
+            names.append(name)
+            colours.append((red, green, blue))
+    found: dict[str, list[Colour]] = {}
+    for name, colour, share in zip(names, colours, _agreement(names, colours), strict=True):
+        if share >= 1 / 3:
+            found.setdefault(name, []).append(colour)
     return {name: values for name, values in found.items() if len(values) >= least}
+
+
+def _agreement(names: list[str], colours: list[Colour], *, n_near: int = 9) -> NDArray[np.float64]:
+    """(n,) share of the nearest colours in Lab that have the same name."""
+    if len(names) < 2:
+        return np.ones(len(names))
+    lab = rgb_to_lab(np.array(colours) / 255)
+    number = min(n_near + 1, len(names))
+    near = KDTree(lab).query(lab, k=number)[1]
+    same = np.array(names)[near] == np.array(names)[:, None]
+    return (same.sum(1) - 1) / (number - 1)  # without itself
 
 
 def save_dataset(data: Dataset, folder: Path) -> None:

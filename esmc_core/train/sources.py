@@ -184,7 +184,7 @@ READERS: dict[str, Callable[[Row], tuple[Labels, list[str]]]] = {
     "materials": _one("material", "material", "object", "item", "waste", "rubbish"),
     "traffic_vehicles": _one("kind", "type", "vehicle", "vehicle", "object"),
 }
-# How often each source is drawn; the rest by its size.
+# How often each source is drawn against others; one that is not here .02.
 WEIGHTS = {
     "car_colours": 0.3,
     "car_colours_cut_outs": 0.14,

@@ -46,9 +46,11 @@ def shown_tokens(store: LensStore) -> list[str]:
 
 
 def cell_name(store: LensStore, cell: tuple[int, int]) -> str:
-    """Where a cell is, such as: layer 4, at “color”."""
+    """Where a cell is, such as: layer 4, at “color”; with its position where there are two."""
     layer, position = cell
-    return f"layer {layer}, at “{shown_tokens(store)[position].strip()}”"
+    tokens = [token.strip() for token in shown_tokens(store)]
+    which = f" ({position})" if tokens.count(tokens[position]) > 1 else ""
+    return f"layer {layer}, at “{tokens[position]}”{which}"
 
 
 def _stamp(store: LensStore) -> int:

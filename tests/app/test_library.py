@@ -8,6 +8,7 @@ import streamlit as st
 
 from esmc_core.lens_store import LensStore
 from pages.ui.guard import escape
+from pages.ui.lens_views import cell_name, shown_tokens
 from pages.ui.resources import workspace
 from tests.app.conftest import button, is_sound, settled, texts
 from tests.conftest import CRITERION, N_PHOTOS
@@ -25,7 +26,7 @@ def test_everything_is_listed(app, clustered):
     labels = [one.label for one in app.button]
     assert any(label.startswith(CRITERION) for label in labels)
     (row,) = [one for one in app.button if one.label.startswith("3 clusters")]
-    assert re.search(r" · layer \d, at “.+”$", row.label)
+    assert re.search(r" · layer \d, at “.+” \(\d\)$", row.label)
     assert re.fullmatch("words, √p · (head with α = .*|K-means alone) · seed 0", row.proto.help)
 
 
@@ -38,6 +39,15 @@ def test_passes_of_a_model_before_and_after_it_changed_are_told_apart(app, clust
         "000000 · 0 done",
         spec.fingerprint[:6],
     }
+
+
+def test_a_token_that_stands_twice_comes_with_its_position(app, clustered):
+    store = workspace().open_pass(clustered["collection"], clustered["lens"])
+    tokens = [token.strip() for token in shown_tokens(store)]
+    twice = [i for i, token in enumerate(tokens) if tokens.count(token) > 1]
+    names = [cell_name(store, (2, position)) for position in range(len(tokens))]
+    assert twice and len(set(names)) == len(names)
+    assert names[twice[0]] == f"layer 2, at “{tokens[twice[0]]}” ({twice[0]})"
 
 
 def test_open_each(app, clustered, visit):

@@ -13,7 +13,7 @@ import pytest
 from esmc_core.models.loading import load_model
 from esmc_core.naming import top_token_texts
 from esmc_core.target import make_heatmap
-from tests.command_line import cluster, lens, messages, only_pass, rows_of
+from tests.command_line import cluster, lens, messages, only_pass, refused, rows_of
 from tests.conftest import CRITERION, N_PHOTOS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -186,3 +186,19 @@ def test_raw_lens_is_another_pass_and_alike_at_the_last_layer(
     norm, raw = (np.array(found[name]["values"]) for name in ("norm", "raw"))
     assert np.allclose(norm[-1], raw[-1], atol=1e-6)
     assert np.abs(norm[:-1] - raw[:-1]).max() > 0.01
+
+
+@pytest.mark.parametrize("module", ["esmc_core.images.library", "esmc_core.commands"])
+def test_a_missing_package_is_one_line(mixed_photos, tmp_path, capsys, monkeypatch, module):
+    """What finds a wrong path at once needs packages, too."""
+    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.delattr("esmc_core.commands", raising=False)
+    line = refused(capsys, cluster, mixed_photos, tmp_path / "a.csv")
+    assert f"{module} is missing; install requirements.txt" in line
+
+
+def test_a_wrong_path_is_told_before_anything_heavy(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "esmc_core.commands", None)
+    monkeypatch.delattr("esmc_core.commands", raising=False)
+    assert "no folder" in refused(capsys, cluster, tmp_path / "gone", tmp_path / "a.csv")
+    assert "no .csv" in refused(capsys, cluster, tmp_path, tmp_path / "a.doc")
