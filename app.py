@@ -5,7 +5,6 @@ Start it with `streamlit run app.py`.
 
 import logging
 import os
-import sys
 from pathlib import Path
 
 # Threads that wait must sleep, or they take the processor from those that work. OpenMP reads this
@@ -24,10 +23,6 @@ from pages.ui import cluster_results, explorer, intake, routes, shell, sockets
 
 # Imported with the server, so that the first page is painted at once.
 WARM = (cluster_results, explorer, intake)
-
-# Otherwise Streamlit puts this folder into the path and takes it out again with every run of a
-# page, and what another thread imports at that moment is not found.
-sys.path.append(str(Path(shell.__file__).parent))
 
 keep_freed_memory()
 

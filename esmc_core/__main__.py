@@ -25,10 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     try:
-        run = _command(options)
-        if run is None:
-            return 1
-        run(options)
+        _command(options)(options)
     except EsmcError as error:
         print(f"esmc: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
@@ -42,17 +39,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _command(options: argparse.Namespace) -> Callable[[argparse.Namespace], None] | None:
-    """What a command does; None, and one line on stderr, where a package is missing.
+def _command(options: argparse.Namespace) -> Callable[[argparse.Namespace], None]:
+    """What a command does. Its files are looked for first: torch takes seconds to import.
 
-    Its files are looked for first: torch takes seconds to import.
+    Raises:
+        EsmcError: a package is missing, or a file.
     """
     try:
         check_files(options)
         from esmc_core import commands
     except ModuleNotFoundError as error:
-        print(f"esmc: {error.name} is missing; install requirements.txt.", file=sys.stderr)
-        return None
+        raise EsmcError(f"{error.name} is missing; install requirements.txt.") from error
     found: Callable[[argparse.Namespace], None] = getattr(commands, options.command)
     return found
 

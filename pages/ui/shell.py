@@ -10,6 +10,10 @@ import streamlit as st
 ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
+# Otherwise Streamlit puts this folder into the path and takes it out again with every run of a
+# page, and what another thread imports at that moment is not found.
+if str(Path(__file__).parent) not in sys.path:
+    sys.path.append(str(Path(__file__).parent))
 
 from pages.ui import guard, navigation, place, style, warmth
 from pages.ui.components import history

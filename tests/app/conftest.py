@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,9 +19,6 @@ from esmc_core.texts.collection import collect
 from esmc_core.texts.study import StudySettings
 from pages.ui import preferences, resources, shell, warmth
 from tests.tiny_texts import save_tiny_embedder, tiny_texts
-
-# As in `app.py`: what a job's thread imports is always found.
-sys.path.append(str(Path(shell.__file__).parent))
 
 TIMEOUT_S = 240
 SHARED = (

@@ -252,6 +252,16 @@ def test_batches_repeat_and_differ_by_step(data, tokenizer):
     assert first[0].shape == (6, 3, IMAGE_SIZE, IMAGE_SIZE)
 
 
+def test_recoloured_products_get_the_colour_they_are_asked_for():
+    product, whole = torch.rand(1, 3, 20, 20) * 0.3 + 0.3, torch.ones(1, 1, 20, 20)
+    blue = torch.tensor([[0.12, 0.31, 0.75]])
+    painted = augment.tint(
+        product, whole, blue, depth=torch.tensor([0.5]), mirrored=torch.zeros(1, 3)
+    )
+    named = name_pixels(painted[0].permute(1, 2, 0).numpy())
+    assert np.mean(named == NAMES.index("blue")) > 0.9
+
+
 def test_a_flower_gets_another_colour_where_it_stands():
     """Petals take the new colour with their shading; heart, leaves and background stay."""
     flower = np.full((SIDE, SIDE, 3), (40, 120, 50), np.float32) / 255
