@@ -1,4 +1,4 @@
-"""Command line: `python -m esmc_core.train --data DIR --out RUN_DIR`, `… export`, `… samples`."""
+"""Command line: `python -m esmc_core.train --data DIR --out RUN_DIR`, `… export|mix|samples`."""
 
 from __future__ import annotations
 
@@ -49,6 +49,24 @@ def run_export(words: list[str]) -> None:
     export_run(options.run, options.out)
 
 
+def run_mix(words: list[str]) -> None:
+    """Mix weights before and after, tell each share's loss and write the best mixture."""
+    parser = argparse.ArgumentParser("python -m esmc_core.train mix", description=run_mix.__doc__)
+    parser.add_argument("--start", type=Path, required=True, help="the model that was begun from")
+    parser.add_argument("--run", type=Path, required=True, nargs="+", help="runs, to be averaged")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--shares", type=float, nargs="+", default=[0, 0.2, 0.4, 0.6, 0.8, 1])
+    parser.add_argument("--views", type=int, default=8000, help="of validation pictures")
+    options = parser.parse_args(words)
+    from esmc_core.train.mix import mix
+
+    losses = mix(
+        options.start, options.run, options.out, shares=options.shares, n_views=options.views
+    )
+    for share, loss in losses.items():
+        print(f"share {share:g}: logarithmic loss {loss:.4f}")
+
+
 def run_samples(words: list[str]) -> None:
     """Render the sample collection."""
     parser = argparse.ArgumentParser("python -m esmc_core.train samples")
@@ -64,7 +82,7 @@ def run_samples(words: list[str]) -> None:
 
 def main(words: list[str]) -> int:
     """Run one command; 0 on success, 1 with one clear line, 2 for wrong usage."""
-    commands = {"export": run_export, "samples": run_samples}
+    commands = {"export": run_export, "mix": run_mix, "samples": run_samples}
     try:
         if words and words[0] in commands:
             commands[words[0]](words[1:])

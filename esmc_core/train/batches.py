@@ -284,9 +284,7 @@ class BatchMaker:
     ) -> tuple[Tensor, Packed, Reads, HeadTargets]:
         """The batch of one step: pixel values (n_images, 3, s, s), packed questions, targets."""
         rng = random.Random(f"{self.seed}/{step}/{rank}")
-        generator = torch.Generator().manual_seed(rng.getrandbits(60))
-        draws = [self.draw(rng) for _ in range(n_images)]
-        pictures = self.show(draws, rng, generator)
+        draws, pictures = self.views(rng, n_images=n_images)
         for draw, name in zip(draws, augment.luma_name(pictures), strict=True):
             if name and rng.random() < 0.4:
                 draw.labels["brightness"] = name
@@ -295,6 +293,12 @@ class BatchMaker:
         packed, reads = self.packer.pack(asked, with_end=ends)
         known = self.packer.head_targets([draw.labels for draw in draws])
         return augment.normalise(pictures), packed, reads, known
+
+    def views(self, rng: random.Random, *, n_images: int) -> tuple[list[Draw], Tensor]:
+        """Draw pictures and show them: (n_images, 3, IMAGE_SIZE, IMAGE_SIZE) in [0, 1]."""
+        generator = torch.Generator().manual_seed(rng.getrandbits(60))
+        draws = [self.draw(rng) for _ in range(n_images)]
+        return draws, self.show(draws, rng, generator)
 
     def draw(self, rng: random.Random) -> Draw:
         """Draw a picture and decide what happens to it."""

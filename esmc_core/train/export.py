@@ -22,6 +22,8 @@ from esmc_core.train.tokenizer import (
     special_id,
 )
 
+FIGURES = "training.json"
+
 
 def averaged_model(folder: Path, tokenizer: Tokenizer) -> Any:
     """The model of a run's checkpoint with its averaged weights, in evaluation mode.
@@ -83,8 +85,7 @@ def export_run(run: Path, folder: Path) -> None:
     """Export a run's checkpoint; see `export_model`."""
     tokenizer = load_tokenizer(run)
     export_model(averaged_model(run, tokenizer), tokenizer, folder)
-    figures = folder / "training.json"
     lines = [json.loads(line) for line in (run / loop.LOG).read_text().splitlines()]
     measured = [line for line in lines if "validation" in line]
     if measured:
-        figures.write_text(json.dumps(measured[-1], indent=1) + "\n")
+        (folder / FIGURES).write_text(json.dumps(measured[-1], indent=1) + "\n")

@@ -7,6 +7,7 @@ import math
 import os
 import signal
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -180,10 +181,7 @@ class Run:
 
     def begin_from(self, folder: Path) -> None:
         """Take over the weights of an exported model of the same shape and vocabulary."""
-        values = exported_values(folder)
-        with torch.no_grad():
-            for name, target in floats(self.model).items():
-                target.copy_(values[name])
+        take_over(self.model, exported_values(folder))
         self.average = {k: v.clone() for k, v in floats(self.model).items()}
 
     def load(self, folder: Path) -> None:
@@ -224,10 +222,15 @@ def floats(model: nn.Module) -> dict[str, Tensor]:
 def fill_model(shape: Shape, tokenizer: Tokenizer, values: dict[str, Tensor]) -> Any:
     """A model in evaluation mode with the given values of `floats`."""
     model = empty_model(shape, tokenizer)
-    with torch.no_grad():
-        for name, target in floats(model).items():
-            target.copy_(values[name])
+    take_over(model, values)
     return model.eval()
+
+
+@torch.no_grad()
+def take_over(model: nn.Module, values: Mapping[str, Tensor]) -> None:
+    """Set a model to the given values of `floats`."""
+    for name, target in floats(model).items():
+        target.copy_(values[name])
 
 
 def soft_cross_entropy(logits: Tensor, ids: Tensor, weights: Tensor) -> Tensor:

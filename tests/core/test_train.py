@@ -3,6 +3,7 @@
 import io
 import json
 import random
+import re
 import tarfile
 from collections import Counter
 from dataclasses import replace
@@ -38,8 +39,10 @@ from esmc_core.train.data import (
     label_pixels,
     plain_colours,
 )
-from esmc_core.train.export import export_model
-from esmc_core.train.loop import Run, Settings
+from esmc_core.train.export import averaged_model, export_model
+from esmc_core.train.launch import load_tokenizer
+from esmc_core.train.loop import Run, Settings, exported_values, floats
+from esmc_core.train.mix import held_out, log_losses, mixed
 from esmc_core.train.optimizer import orthogonalise
 from esmc_core.train.questions import Question
 from esmc_core.train.samples import plan
@@ -580,6 +583,62 @@ def test_the_command_trains_resumes_and_exports(tars, tmp_path, capsys):
     assert main(["export", "--run", str(run), "--out", str(tmp_path / "model")]) == 0
     assert (tmp_path / "model" / "model.safetensors").stat().st_size < 30e6
     assert main(["export", "--run", str(tmp_path), "--out", str(tmp_path / "no")]) == 1
+
+
+def test_mixed_weights_lie_between_those_before_and_the_mean_of_the_runs():
+    before, runs = {"w": torch.tensor([0.0, 4.0])}, [{"w": torch.tensor([1.0, 4.0])}]
+    runs.append({"w": torch.tensor([3.0, 8.0])})
+    for share, expected in ((0.0, [0.0, 4.0]), (0.5, [1.0, 5.0]), (1.0, [2.0, 6.0])):
+        torch.testing.assert_close(mixed(before, runs, share)["w"], torch.tensor(expected))
+
+
+def test_mixtures_are_measured_on_pictures_that_were_kept_out(data, tokenizer):
+    """And the loss is lower where the model says what is asked for."""
+    kept_out = sum(record.validation for record in data.records)
+    assert 0 < kept_out < len(data.records) / 2
+    maker = BatchMaker(held_out(data), tokenizer, seed=0)
+    draws, _ = maker.views(random.Random(0), n_images=40)
+    assert all(data.records[draw.index].validation for draw in draws)
+    settings = Settings(minutes=0, steps=1000, batch=8, warm_up=2, tower_share=0.0, shape=TINY)
+    run = Run(settings, data, tokenizer)
+    fresh = run.averaged_model()
+    for _ in range(25):
+        run.train_step()
+    models = {0.0: fresh, 1.0: run.averaged_model()}
+    losses = log_losses(models, data, tokenizer, n_views=128)
+    assert losses[0.0].keys() == losses[1.0].keys() and "car_colours/color" in losses[0.0]
+    assert all(losses[1.0][name] < losses[0.0][name] - 0.4 for name in losses[0.0])
+    nothing = Dataset(data.pictures[:0], data.masks, [])
+    with pytest.raises(InputError, match="kept out"):
+        log_losses(models, nothing, tokenizer, n_views=64)
+
+
+def test_the_command_mixes_and_writes_the_best(tars, tmp_path, capsys):
+    start, run, out = tmp_path / "start", tmp_path / "run", tmp_path / "mixed"
+    words = ["--data", str(tars), "--minutes", "0", "--batch", "2", "--steps", "1"]
+    words += ["--still-lifes", "2", "--drawn-cards", "13"]
+    assert main([*words, "--out", str(tmp_path / "first")]) == 0
+    assert main(["export", "--run", str(tmp_path / "first"), "--out", str(start)]) == 0
+    assert main([*words, "--out", str(run), "--start", str(start), "--seed", "1"]) == 0
+    mixing = ["mix", "--start", str(start), "--run", str(run), str(run), "--out", str(out)]
+    assert main([*mixing, "--views", "64"]) == 1
+    assert "more views" in capsys.readouterr().err
+    assert main([*mixing, "--views", "448", "--shares", "0", "0.5", "1"]) == 0
+    printed = re.findall(r"share (\S+): logarithmic loss (\S+)", capsys.readouterr().out)
+    figures = json.loads((out / "training.json").read_text())
+    assert figures["log_loss"] == {str(float(share)): float(loss) for share, loss in printed}
+    assert figures["share"] == float(min(printed, key=lambda line: float(line[1]))[0])
+    assert figures["validation"].keys() >= {"car_colours/color"}
+    after = floats(averaged_model(run, load_tokenizer(run)))
+    expected = mixed(exported_values(start), [after], figures["share"])
+    written = exported_values(out)
+    for name, value in expected.items():
+        torch.testing.assert_close(written[name], value, rtol=2e-3, atol=1e-5)
+    assert main([*mixing, "--shares", "2"]) == 1
+    assert "between 0 and 1" in capsys.readouterr().err
+    mixing[4] = str(tmp_path / "none")
+    assert main(mixing) == 1
+    assert "No run in" in capsys.readouterr().err
 
 
 def products(rgb: tuple[int, int, int], *, validation: bool = False, n: int = 8):
