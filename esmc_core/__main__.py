@@ -62,18 +62,31 @@ def make_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     cluster = commands.add_parser("cluster", help="write a table of named clusters")
-    _add_common(cluster)
-    cluster.add_argument("--clusters", type=_positive, required=True, metavar="K")
-    cluster.add_argument("--layer", type=int, help="of the target cell; the suggested one if left")
-    cluster.add_argument("--position", type=int, help="of the target cell; negative from the end")
-    cluster.add_argument("--alpha", type=_share, help="share of a cluster that teaches the head")
-    cluster.add_argument("--seed", type=_seed, default=0)
-    cluster.add_argument("--representation", choices=["vocabulary", "hidden"])
-    cluster.add_argument("--geometry", choices=["hellinger", "euclidean"])
+    _add_common(cluster, written=".csv or .parquet")
+    add = cluster.add_argument
+    add("--clusters", type=_positive, required=True, metavar="K", help="how many")
+    add("--layer", type=int, help="of the target cell; the suggested one if left")
+    add("--position", type=int, help="of the target cell; negative from the end")
+    add("--alpha", type=_share, help="share of a cluster that teaches the head; 0.6 if left")
+    add("--seed", type=_seed, default=0, help="of K-means and head; 0 if left")
+    add(
+        "--representation",
+        choices=["vocabulary", "hidden"],
+        help="the lens's words, as if left, or the hidden state",
+    )
+    add(
+        "--geometry",
+        choices=["hellinger", "euclidean"],
+        help="of the words: square roots of their probabilities, as if left, or these as they are",
+    )
     cluster.add_argument("--no-head", action="store_true", help="K-means alone")
     lens = commands.add_parser("lens", help="write the heatmap over layers and prompt tokens")
-    _add_common(lens)
-    lens.add_argument("--score", choices=["information", "keywords", "confidence"])
+    _add_common(lens, written=".html or .json")
+    lens.add_argument(
+        "--score",
+        choices=["information", "keywords", "confidence"],
+        help="of a cell; keywords where --keywords are given, else information, if left",
+    )
     text = commands.add_parser("text", help="cluster texts, bent by a judge's answers")
     steps = text.add_subparsers(dest="step", required=True, metavar="STEP")
     _add_text_cluster(steps.add_parser("cluster", help="write a table of named clusters"))
@@ -99,7 +112,7 @@ def _add_extract(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=_path, required=True, metavar="STORE", help="the app opens it as ESMC_HOME"
     )
-    parser.add_argument("--lens", choices=["norm", "raw"], default="norm")
+    _add_lens(parser)
     parser.add_argument("--batch-size", type=_positive, metavar="N", help="pictures at a time")
     parser.add_argument(
         "--threads",
@@ -108,7 +121,9 @@ def _add_extract(parser: argparse.ArgumentParser) -> None:
         help="of the CPU for each model; its cores if left",
     )
     _add_model(parser)
-    parser.add_argument("--engine", choices=["local", "ray"], default="local")
+    parser.add_argument(
+        "--engine", choices=["local", "ray"], default="local", help="this computer alone if left"
+    )
     parser.add_argument(
         "--address", help='"local" starts Ray here; "auto", host:port or ray://host:port joins one'
     )
@@ -126,11 +141,17 @@ def _add_text_cluster(parser: argparse.ArgumentParser) -> None:
     add("--column", type=_text, required=True, help="where the texts are; “text” of plain lines")
     add("--encoding", help="of the file; found out if left")
     add("--perspective", type=_text, required=True, help='such as "intent" or "topic"')
-    add("--judge", type=_judge, default="none", metavar="simulated:0.9|openai|none")
+    add(
+        "--judge",
+        type=_judge,
+        default="none",
+        metavar="simulated:0.9|openai|none",
+        help="who answers; nobody if left",
+    )
     add("--label-column", type=_text, help="for simulated judges and the metrics alone")
     add("--clusters", type=_positive, metavar="K", help="as many as the judge says if left")
-    add("--out", type=_path, required=True, metavar="FILE")
-    add("--embedder", type=_text, default="all-MiniLM-L6-v2", help="hub id or folder")
+    add("--out", type=_path, required=True, metavar="FILE", help=".csv or .parquet")
+    _add_embedder(parser)
     add("--prompt", type=_text, help="before each text; what the embedder wants if left")
     add(
         "--questions",
@@ -140,28 +161,52 @@ def _add_text_cluster(parser: argparse.ArgumentParser) -> None:
         help="about triplets, 1024 if left; without --clusters up to 597 about pairs come on top",
     )
     add("--ask-again", action="store_true", help="questions whose answer said nothing or was lost")
-    add("--method", choices=["adapter", "full"], default="adapter")
-    add("--concurrency", type=_positive, default=4)
+    add(
+        "--method",
+        choices=["adapter", "full"],
+        default="adapter",
+        help="a linear map is tuned, as if left, or the embedder's upper layers",
+    )
+    add("--concurrency", type=_positive, default=4, help="questions at a time; 4 if left")
     add("--price-prompt", type=_price, default=0.0, metavar="MONEY", help="per million tokens")
-    add("--price-completion", type=_price, default=0.0, metavar="MONEY")
-    add("--max-money", type=_price, metavar="MONEY")
+    add("--price-completion", type=_price, default=0.0, metavar="MONEY", help="the answers'")
+    add("--max-money", type=_price, metavar="MONEY", help="where asking ends; no limit if left")
     add("--save-embedder", type=_path, metavar="FOLDER", help="the tuned one, to use elsewhere")
-    add("--seed", type=_seed, default=0)
+    add("--seed", type=_seed, default=0, help="of all that is drawn; 0 if left")
+
+
+def _add_embedder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--embedder",
+        type=_text,
+        default="all-MiniLM-L6-v2",
+        help="hub id or folder; %(default)s if left",
+    )
 
 
 def _add_bench_texts(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("folder", type=_path, metavar="DIR", help="with bank77.jsonl, clinc.jsonl …")
     add("--json", type=_path, required=True, metavar="FILE", help="what is there is kept")
-    add("--markdown", type=_path, metavar="FILE")
+    add("--markdown", type=_path, metavar="FILE", help="write the tables")
     add("--tasks", type=_list, help="such as bank77,clinc-domain; all that are there if left")
-    add("--accuracies", type=_list, default=["1.0", "0.9", "0.75"])
-    add("--samplings", type=_list, default=["entropy", "random"])
-    add("--answers", type=_list, default=["1024"], help="such as 256,512,1024")
-    add("--methods", type=_list, default=["adapter"], help="adapter,full")
-    add("--seeds", type=_positive, default=5, help="of K-means")
+    add(
+        "--accuracies",
+        type=_list,
+        default=["1.0", "0.9", "0.75"],
+        help="of the simulated judges; 1.0,0.9,0.75 if left",
+    )
+    add(
+        "--samplings",
+        type=_list,
+        default=["entropy", "random"],
+        help="of the questions; entropy,random if left, paper is the third",
+    )
+    add("--answers", type=_list, default=["1024"], help="such as 256,512,1024, the last if left")
+    add("--methods", type=_list, default=["adapter"], help="adapter, as if left, or adapter,full")
+    add("--seeds", type=_positive, default=5, metavar="N", help="of K-means; 0 to 4 if left")
     add("--no-count", action="store_true", help="do not ask for the number of clusters")
-    add("--embedder", type=_text, default="all-MiniLM-L6-v2", help="hub id or folder")
+    _add_embedder(parser)
 
 
 def _add_bench_images(parser: argparse.ArgumentParser) -> None:
@@ -170,7 +215,9 @@ def _add_bench_images(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--sets", type=_names, metavar="A,B", help="some of the sets only")
     parser.add_argument("--prompts", type=_path, metavar="FILE", help="JSON, set: column: prompt")
-    parser.add_argument("--seeds", type=_positive, default=10, metavar="N", help="0 to N - 1")
+    parser.add_argument(
+        "--seeds", type=_positive, default=10, metavar="N", help="0 to N - 1; 10 if left"
+    )
     parser.add_argument("--rules", action="store_true", help="also the label-free rules on trial")
     parser.add_argument("--json", type=_path, metavar="FILE", help="write everything, per seed too")
     parser.add_argument("--markdown", type=_path, metavar="FILE", help="write the tables")
@@ -194,7 +241,7 @@ def _add_bench_speed(parser: argparse.ArgumentParser) -> None:
     _add_model(parser)
 
 
-def _add_common(parser: argparse.ArgumentParser) -> None:
+def _add_common(parser: argparse.ArgumentParser, *, written: str) -> None:
     parser.add_argument(
         "photos",
         type=_place,
@@ -208,12 +255,21 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         action=_Once,
         help='such as "the color of the car is"; one a command',
     )
-    parser.add_argument("--out", type=_path, required=True, metavar="FILE")
-    parser.add_argument("--lens", choices=["norm", "raw"], default="norm")
+    parser.add_argument("--out", type=_path, required=True, metavar="FILE", help=written)
+    _add_lens(parser)
     parser.add_argument(
         "--keywords", type=_text, help='expected answers, such as "red, black, white"'
     )
     _add_model(parser)
+
+
+def _add_lens(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--lens",
+        choices=["norm", "raw"],
+        default="norm",
+        help="with the final norm in front, as if left, or without",
+    )
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:

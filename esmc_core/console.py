@@ -17,13 +17,14 @@ _OUTPUTS = {
 
 
 def check_files(options: argparse.Namespace) -> None:
-    """Look for the pictures that a command names, and whether its tables can be written.
+    """Look for what a command reads, and whether its tables can be written.
 
     Raises:
-        InputError: the pictures are missing, or what is to be written cannot be.
+        InputError: pictures or texts are missing, or what is to be written cannot be.
     """
     from esmc_core.images.library import existing_path
     from esmc_core.images.remote import local_path
+    from esmc_core.texts.tables import existing_file
 
     if options.command in _OUTPUTS:
         _check_output(options.out, _OUTPUTS[options.command], option="--out")
@@ -31,6 +32,8 @@ def check_files(options: argparse.Namespace) -> None:
         path = getattr(options, name, None)
         if path is not None:
             _check_output(path, {suffix}, option=f"--{name}")
+    if options.command == "text":
+        existing_file(options.file)
     place = getattr(options, "photos", None) or getattr(options, "data", None)
     path = None if place is None else local_path(place)
     if path is not None:

@@ -71,14 +71,19 @@ def read_table(path: Path, *, encoding: str = "") -> Table:
     Raises:
         InputError: there is no such file, it is too large, damaged, or has no rows.
     """
-    if not path.is_file():
-        raise InputError(f"There is no file {path}.", "Check the path.")
+    existing_file(path)
     if path.stat().st_size > MAX_BYTES:
         raise InputError(
             f"{path.name} has {path.stat().st_size >> 20} MB; {MAX_BYTES >> 20} is the most.",
             "Split it.",
         )
     return parse_table(path.name, path.read_bytes(), encoding=encoding)
+
+
+def existing_file(path: Path) -> None:
+    """Raise InputError where no file is there."""
+    if not path.is_file():
+        raise InputError(f"There is no file {path}.", "Check the path.")
 
 
 def parse_table(name: str, content: bytes, *, encoding: str = "") -> Table:

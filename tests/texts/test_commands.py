@@ -2,10 +2,13 @@
 
 import csv
 import json
+import sys
 
 import pytest
 
 from esmc_core.__main__ import main
+from esmc_core.cluster.clustering import ClusterSettings
+from esmc_core.texts.embedder import BUNDLED
 from esmc_core.texts.simulated import LabelOracle, SimulatedJudge
 from tests.command_line import messages
 from tests.tiny_texts import tiny_texts
@@ -103,6 +106,26 @@ def test_what_cannot_be_done_is_one_line(cluster, options, line):
 def test_without_judge_and_number_nobody_knows(cluster):
     (line,) = cluster(code=1, clusters=None)
     assert "Give --clusters" in line
+
+
+def test_a_missing_file_is_told_before_anything_heavy(cluster, file, monkeypatch):
+    monkeypatch.setitem(sys.modules, "esmc_core.commands", None)
+    monkeypatch.delattr("esmc_core.commands", raising=False)
+    file.unlink()
+    (line,) = cluster(code=1)
+    assert f"There is no file {file}" in line
+
+
+def test_help_tells_the_defaults(capsys):
+    expected = {
+        "cluster": f"teaches the head; {ClusterSettings(2).alpha} if left",
+        "text cluster": f"hub id or folder; {BUNDLED} if left",
+    }
+    for command, words in expected.items():
+        with pytest.raises(SystemExit) as end:
+            main([*command.split(), "--help"])
+        assert end.value.code == 0
+        assert words in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize("judge", ["simulated:2", "simulated:x", "gpt"])
