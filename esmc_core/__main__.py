@@ -76,8 +76,9 @@ def make_parser() -> argparse.ArgumentParser:
     )
     add(
         "--geometry",
-        choices=["hellinger", "euclidean"],
-        help="of the words: square roots of their probabilities, as if left, or these as they are",
+        choices=["fourth_root", "hellinger", "euclidean"],
+        help="of the words: fourth roots of their probabilities, as if left, square roots, or "
+        "these as they are",
     )
     cluster.add_argument("--no-head", action="store_true", help="K-means alone")
     lens = commands.add_parser("lens", help="write the heatmap over layers and prompt tokens")

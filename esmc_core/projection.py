@@ -50,7 +50,7 @@ def project(
 ) -> np.ndarray:
     """Lay out the rows on a plane, near ones (Euclidean) near each other.
 
-    On rows of √p the distance is Hellinger's. The same input and seed give the same layout.
+    The same input and seed give the same layout.
 
     Args:
         matrix: (n_images, n_features), dense or sparse.

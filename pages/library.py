@@ -122,9 +122,9 @@ def clustering_row(store: LensStore, found: Clustering) -> None:
 
 def settings_words(settings: ClusterSettings) -> str:
     """The settings of a clustering in a line, by which like ones are told apart."""
-    words = "words, √p" if settings.geometry == "hellinger" else "words, p"
+    power = {"fourth_root": "⁴√p", "hellinger": "√p", "euclidean": "p"}[settings.geometry]
     parts = [
-        "hidden state" if settings.representation == "hidden" else words,
+        "hidden state" if settings.representation == "hidden" else f"words, {power}",
         f"head with α = {settings.alpha:g}" if settings.use_head else "K-means alone",
         f"seed {settings.seed}",
     ]

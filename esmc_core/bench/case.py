@@ -20,6 +20,7 @@ from esmc_core.extract import run_hidden_pass, run_pass
 from esmc_core.images import Collection
 from esmc_core.lens_store import LensStore
 from esmc_core.models.model import Lens, VisionLanguageModel
+from esmc_core.records import key_of
 from esmc_core.target import Heatmap, make_heatmap
 from esmc_core.workspace import Workspace
 
@@ -115,8 +116,7 @@ class Case:
         store = self.store()
         spec = store.spec
         settings = replace(self.settings, use_head=False, seed=self.tools.seeds[0])
-        name = f"cells_{self.n_clusters}_{settings.seed}.npy"
-        path = bench_folder(store.folder) / name
+        path = bench_folder(store.folder) / f"cells_{key_of(settings=settings)}.npy"
         shape = (spec.n_layers + 1, spec.n_positions, spec.n_images)
         kept = load_array(path)
         if kept is not None and kept.shape == shape:
@@ -132,7 +132,7 @@ class Case:
         return labels
 
     def cell_rows(self, layer: int, position: int) -> Matrix:
-        """(n_images, n_vocab) √p at a cell, as the default settings cluster them."""
+        """(n_images, n_vocab) ⁴√p at a cell, as the default settings cluster them."""
         return self._rows(self.store(), self.settings, layer, position)
 
     def _rows(

@@ -46,7 +46,7 @@ class Evidence:
 
     @property
     def rows(self) -> Matrix:
-        """(n_images, n_vocab) √p at the suggested cell."""
+        """(n_images, n_vocab) ⁴√p at the suggested cell."""
         return self.case.cell_rows(*self.case.cell(HEADLINE))
 
     def kmeans(self, rows: Matrix) -> Run:
@@ -139,20 +139,15 @@ def co_association(evidence: Evidence) -> Run:
 
 
 def spectral(evidence: Evidence) -> Run:
-    """Normalised cut under the Bhattacharyya kernel Σ √p √q, whose root are the rows."""
-    rows = scipy.sparse.csr_matrix(evidence.rows)
+    """Normalised cut under the Bhattacharyya kernel Σ √p √q."""
+    rows = scipy.sparse.csr_matrix(evidence.rows).power(2)
     degree = np.asarray(rows @ (rows.T @ np.ones(rows.shape[0]))).ravel()
     scaled = scipy.sparse.diags(1 / np.sqrt(np.maximum(degree, 1e-12))) @ rows
     return evidence.kmeans(_unit(_project(scaled, evidence.case.n_clusters, evidence.seed)))
 
 
-def fourth_root(evidence: Evidence) -> Run:
-    """K-means on the fourth roots of p: rare answers count more."""
-    return evidence.kmeans(scipy.sparse.csr_matrix(evidence.rows).sqrt())
-
-
 def near_cells(evidence: Evidence) -> Run:
-    """The whole method on √p of all cells that the suggestion holds for equally good."""
+    """The whole method on all cells that the suggestion holds for equally good."""
     heatmap = evidence.case.heatmap()
     best = heatmap.values[:, heatmap.candidates].max()
     cells = [cell for cell in _candidates(heatmap) if heatmap.values[cell] >= NEAR_EQUAL * best]
@@ -160,7 +155,7 @@ def near_cells(evidence: Evidence) -> Run:
 
 
 def weighed_cells(evidence: Evidence) -> Run:
-    """The whole method on √p of every candidate cell, squared distances weighed by its score."""
+    """The whole method on every candidate cell, squared distances weighed by its score."""
     heatmap = evidence.case.heatmap()
     cells = [cell for cell in _candidates(heatmap) if heatmap.values[cell] > 0]
     weights = [float(np.sqrt(heatmap.values[cell])) for cell in cells]
@@ -168,7 +163,7 @@ def weighed_cells(evidence: Evidence) -> Run:
 
 
 def late_layers(evidence: Evidence) -> Run:
-    """The whole method on √p of the suggested position in the last three layers, side by side."""
+    """The whole method on the suggested position in the last three layers, side by side."""
     position = evidence.case.cell(HEADLINE)[1]
     last = evidence.case.store().spec.n_layers
     cells = [(layer, position) for layer in range(max(1, last - 2), last + 1)]
@@ -176,7 +171,7 @@ def late_layers(evidence: Evidence) -> Run:
 
 
 def mixture(evidence: Evidence) -> Run:
-    """A Gaussian mixture with one shared covariance on the K main directions of √p."""
+    """A Gaussian mixture with one shared covariance on the K main directions of ⁴√p."""
     n_clusters = evidence.case.n_clusters
     main = _project(evidence.rows, n_clusters, evidence.seed)
     model = GaussianMixture(
@@ -190,7 +185,6 @@ RULES: dict[str, Rule] = {
     "rule_seed_vote": Rule(f"majority over {N_VOTERS} seeds", seed_vote),
     "rule_co_association": Rule(f"co-association over {N_VOTERS} seeds' epochs", co_association),
     "rule_spectral": Rule("spectral, Bhattacharyya kernel", spectral),
-    "rule_fourth_root": Rule("K-means on the fourth root of p", fourth_root),
     "rule_near_cells": Rule("near-equal cells side by side", near_cells, has_head=True),
     "rule_weighed_cells": Rule("all cells, weighed by their score", weighed_cells, has_head=True),
     "rule_late_layers": Rule("last three layers side by side", late_layers, has_head=True),

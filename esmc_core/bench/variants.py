@@ -31,7 +31,8 @@ class Variant:
 HEADLINE = Variant("headline", "label-free, last epoch (the app's defaults)")
 
 VARIANTS = (
-    Variant("euclidean", "p instead of √p", changes={"geometry": "euclidean"}),
+    Variant("hellinger", "√p instead of ⁴√p", changes={"geometry": "hellinger"}),
+    Variant("euclidean", "p instead of ⁴√p", changes={"geometry": "euclidean"}),
     Variant("no_merge", "spelling variants kept apart", changes={"merge_spelling": False}),
     Variant("hidden", "hidden state instead of words", changes={"representation": "hidden"}),
     Variant("raw_lens", "raw lens, its own suggested cell", lens="raw"),

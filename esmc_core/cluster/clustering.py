@@ -21,6 +21,7 @@ from esmc_core.records import key_of, read_json, write_bytes, write_json
 _RECORD, _ARRAYS = "clustering.json", "arrays.npz"
 _VERSION = 1
 _MAX_NAME = 80
+Geometry = Literal["fourth_root", "hellinger", "euclidean"]
 _DAMAGE = (KeyError, TypeError, ValueError, AttributeError, OSError, EOFError, zipfile.BadZipFile)
 
 
@@ -32,7 +33,8 @@ class ClusterSettings:
         n_clusters: K.
         alpha: share of each cluster that teaches the head.
         representation: "vocabulary" clusters the lens's words, "hidden" the hidden state.
-        geometry: of the vocabulary; "hellinger" clusters √p, "euclidean" p.
+        geometry: of the vocabulary; "fourth_root" clusters ⁴√p, in which rare answers count most,
+            "hellinger" √p, "euclidean" p.
         merge_spelling: add up spelling variants before clustering.
         use_head: False stops after K-means.
         labels_from: "head_kmeans", K-means on the head's outputs, or their "argmax", which
@@ -43,7 +45,7 @@ class ClusterSettings:
     n_clusters: int = 8
     alpha: float = 0.6
     representation: Literal["vocabulary", "hidden"] = "vocabulary"
-    geometry: Literal["hellinger", "euclidean"] = "hellinger"
+    geometry: Geometry = "fourth_root"
     merge_spelling: bool = True
     use_head: bool = True
     labels_from: Literal["head_kmeans", "argmax"] = "head_kmeans"

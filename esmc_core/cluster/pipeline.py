@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import scipy.sparse
 
-from esmc_core.cluster.clustering import Clustering, ClusterSettings, Source
+from esmc_core.cluster.clustering import Clustering, ClusterSettings, Geometry, Source
 from esmc_core.cluster.estimator import ESMCClustering, Progress
 from esmc_core.distributions import Distributions
 from esmc_core.errors import InputError
@@ -15,6 +15,7 @@ from esmc_core.naming import cluster_names, dominant_tokens
 from esmc_core.spelling import TokenTexts, merged_matrix
 
 _SOURCE = Source()
+POWERS: dict[Geometry, float] = {"fourth_root": 0.25, "hellinger": 0.5, "euclidean": 1.0}
 
 
 def vocabulary_rows(
@@ -23,8 +24,8 @@ def vocabulary_rows(
     """The rows that are clustered, which metrics and projection should see too.
 
     Returns:
-        (n_images, n_vocab) float32; √p for settings.geometry "hellinger", p for "euclidean",
-        spelling variants added up if settings.merge_spelling.
+        (n_images, n_vocab) float32; p to the power of settings.geometry, spelling variants added
+        up if settings.merge_spelling.
     """
     if settings.merge_spelling:
         return by_geometry(merged_matrix(distributions, token_texts), settings)
@@ -34,10 +35,8 @@ def vocabulary_rows(
 def by_geometry(
     matrix: scipy.sparse.csr_matrix, settings: ClusterSettings
 ) -> scipy.sparse.csr_matrix:
-    """√p or p, of the probabilities in a matrix; its indices are shared, not copied."""
-    if settings.geometry == "euclidean":
-        return matrix
-    parts = (np.sqrt(matrix.data), matrix.indices, matrix.indptr)
+    """⁴√p, √p or p, of the probabilities in a matrix; its indices are shared, not copied."""
+    parts = (matrix.data ** POWERS[settings.geometry], matrix.indices, matrix.indptr)
     return scipy.sparse.csr_matrix(parts, matrix.shape)
 
 

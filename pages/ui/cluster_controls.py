@@ -13,7 +13,11 @@ from pages.ui.lens_views import Cell, n_answers
 
 _CHOICES = {
     "representation": {"vocabulary": "words of the lens", "hidden": "hidden state"},
-    "geometry": {"hellinger": "√p (Hellinger)", "euclidean": "p (Euclidean)"},
+    "geometry": {
+        "fourth_root": "⁴√p (fourth root)",
+        "hellinger": "√p (Hellinger)",
+        "euclidean": "p (Euclidean)",
+    },
 }
 _REMEMBERED = ("alpha", "representation", "geometry", "merge_spelling", "use_head", "seed")
 
@@ -105,6 +109,8 @@ def _more(defaults: ClusterSettings, which: str) -> dict:
         key=f"geometry-{which}",
         index=list(shapes).index(defaults.geometry),
         format_func=shapes.__getitem__,
+        help="The root makes rare answers count: an orange car is nearer to the red ones than to "
+        "the black ones if the model thought of red, too.",
         disabled=chosen["representation"] == "hidden",
     )
     chosen["merge_spelling"] = st.toggle(

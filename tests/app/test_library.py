@@ -27,7 +27,7 @@ def test_everything_is_listed(app, clustered):
     assert any(label.startswith(CRITERION) for label in labels)
     (row,) = [one for one in app.button if one.label.startswith("3 clusters")]
     assert re.search(r" · layer \d, at “.+” \(\d\)$", row.label)
-    assert re.fullmatch("words, √p · (head with α = .*|K-means alone) · seed 0", row.proto.help)
+    assert re.fullmatch("words, ⁴√p · (head with α = .*|K-means alone) · seed 0", row.proto.help)
 
 
 def test_passes_of_a_model_before_and_after_it_changed_are_told_apart(app, clustered, visit):

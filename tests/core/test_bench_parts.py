@@ -90,7 +90,7 @@ def test_alpha_is_the_one_on_which_seeds_agree():
     assert rules.choose_alpha({0.1: [same], 0.3: [same]}, default=0.3) == 0.3
 
 
-@pytest.mark.parametrize("rule", ["rule_spectral", "rule_fourth_root", "rule_mixture"])
+@pytest.mark.parametrize("rule", ["rule_spectral", "rule_mixture"])
 def test_rules_on_rows_find_the_clouds(rule):
     matrix, truth = clouds(120, 3)
     seen = evidence(truth, n_clusters=3, cell=lambda _: (0, 0), cell_rows=lambda *_: matrix)

@@ -42,7 +42,13 @@ def test_coloured_cars_are_found_named_and_coloured(clustering):
 
 
 @pytest.mark.parametrize(
-    "changed", [{"geometry": "euclidean"}, {"merge_spelling": False}, {"use_head": False}]
+    "changed",
+    [
+        {"geometry": "hellinger"},
+        {"geometry": "euclidean"},
+        {"merge_spelling": False},
+        {"use_head": False},
+    ],
 )
 def test_every_setting_works(changed):
     distributions, truth = coloured_cars(CARS)
@@ -53,12 +59,27 @@ def test_every_setting_works(changed):
     np.testing.assert_array_equal(distributions.tokens, before)
 
 
-def test_hellinger_rows_are_roots_and_spelling_is_merged():
+@pytest.mark.parametrize(
+    ("geometry", "together", "apart"),
+    [("fourth_root", 0.25**0.25, 0.16**0.25), ("hellinger", 0.5, 0.4), ("euclidean", 0.25, 0.16)],
+)
+def test_rows_are_roots_and_spelling_is_merged(geometry, together, apart):
     rows = distributions_of([{"▁red": 0.16, "Red": 0.09}])
-    merged = vocabulary_rows(rows, token_texts, settings=ClusterSettings())
-    assert merged.max() == pytest.approx(0.5, abs=1e-3)
-    plain = ClusterSettings(geometry="euclidean", merge_spelling=False)
-    assert vocabulary_rows(rows, token_texts, settings=plain).max() == pytest.approx(0.16)
+    for merge, largest in ((True, together), (False, apart)):
+        settings = ClusterSettings(geometry=geometry, merge_spelling=merge)
+        found = vocabulary_rows(rows, token_texts, settings=settings)
+        assert found.max() == pytest.approx(largest, abs=1e-3)
+
+
+def test_a_rare_answer_is_nearest_to_where_its_second_word_is():
+    """A maroon car, of which the model says red next, and not to dark ones of several words."""
+    dark = [{"▁black": 0.97, "▁gray": 0.02}, {"▁gray": 0.97, "▁black": 0.02}]
+    said = [{"▁maroon": 0.97, "▁red": 0.02}, {"▁red": 0.97, "▁black": 0.01}, *dark]
+    for geometry, with_red in (("fourth_root", True), ("hellinger", False)):
+        settings = ClusterSettings(geometry=geometry)
+        rows = vocabulary_rows(distributions_of(said), token_texts, settings=settings).toarray()
+        to_red, to_dark = (np.linalg.norm(rows[0] - c) for c in (rows[1], rows[2:].mean(axis=0)))
+        assert (to_red < to_dark) == with_red
 
 
 def test_hidden_states_are_clustered_and_named_by_the_lens():

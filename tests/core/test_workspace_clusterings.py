@@ -194,7 +194,7 @@ def test_a_map_is_kept(workspace, store, found):
     assert (workspace.find_layout(store, found) == points).all()
     assert seen[0].shape == (N_PHOTOS, store.spec.n_vocab)
     assert np.allclose(
-        seen[0].power(2).sum(axis=1),
+        seen[0].power(4).sum(axis=1),
         store.cell(**CELL).probabilities.sum(axis=1)[:, None],
         atol=1e-3,
     )
